@@ -1,0 +1,191 @@
+//! What a metric is: its name, kind and unit, and the built-in ones.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+/// How samples become one value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// A sum.
+    Counter,
+    /// The last value, with the least and the greatest.
+    Gauge,
+    /// The share of samples that are not 0.
+    Rate,
+    /// A distribution.
+    Trend,
+}
+
+impl Kind {
+    /// The name as k6 writes it, such as `counter`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Rate => "rate",
+            Self::Trend => "trend",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What a metric's values are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Contains {
+    /// Plain numbers.
+    Default,
+    /// Milliseconds.
+    Time,
+    /// Bytes.
+    Data,
+}
+
+impl Contains {
+    /// The name as k6 writes it, such as `time`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Default => "default",
+            Self::Time => "time",
+            Self::Data => "data",
+        }
+    }
+}
+
+impl fmt::Display for Contains {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The number that stands for a metric within one [`Registry`](super::Registry).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct MetricId(pub(super) u32);
+
+impl MetricId {
+    pub(super) const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// A registered metric.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Descriptor {
+    /// The name, valid by [`is_valid_name`].
+    pub name: Arc<str>,
+    /// How samples become one value.
+    pub kind: Kind,
+    /// What the values are.
+    pub contains: Contains,
+}
+
+/// Whether a metric may have this name: `^[a-zA-Z_][a-zA-Z0-9_]{1,128}$`.
+pub fn is_valid_name(name: &str) -> bool {
+    let bytes = name.as_bytes();
+    (2..=129).contains(&bytes.len())
+        && !bytes[0].is_ascii_digit()
+        && bytes
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
+}
+
+/// The metrics that every run has, under fixed numbers.
+pub mod builtin {
+    use super::{Contains, Kind, MetricId};
+
+    macro_rules! builtins {
+        ($($(#[$doc:meta])* $name:ident = $text:literal, $kind:ident, $contains:ident;)+) => {
+            builtins!(@ids 0u32; $($(#[$doc])* $name,)+);
+            /// Every built-in metric in the order of its number: name, kind, contains.
+            pub const ALL: &[(&str, Kind, Contains)] = &[$(($text, Kind::$kind, Contains::$contains),)+];
+        };
+        (@ids $n:expr; $(#[$doc:meta])* $name:ident, $($rest:tt)*) => {
+            $(#[$doc])*
+            pub const $name: MetricId = MetricId($n);
+            builtins!(@ids $n + 1; $($rest)*);
+        };
+        (@ids $n:expr;) => {};
+    }
+
+    builtins! {
+        /// Requests made.
+        HTTP_REQS = "http_reqs", Counter, Default;
+        /// The share of requests whose answer was not an expected one.
+        HTTP_REQ_FAILED = "http_req_failed", Rate, Default;
+        /// Sending, waiting and receiving together.
+        HTTP_REQ_DURATION = "http_req_duration", Trend, Time;
+        /// From the call to a usable connection.
+        HTTP_REQ_BLOCKED = "http_req_blocked", Trend, Time;
+        /// The TCP handshake.
+        HTTP_REQ_CONNECTING = "http_req_connecting", Trend, Time;
+        /// The TLS handshake.
+        HTTP_REQ_TLS_HANDSHAKING = "http_req_tls_handshaking", Trend, Time;
+        /// Writing the request.
+        HTTP_REQ_SENDING = "http_req_sending", Trend, Time;
+        /// From the last byte written to the first byte read.
+        HTTP_REQ_WAITING = "http_req_waiting", Trend, Time;
+        /// Reading the answer.
+        HTTP_REQ_RECEIVING = "http_req_receiving", Trend, Time;
+        /// Bytes written to the network.
+        DATA_SENT = "data_sent", Counter, Data;
+        /// Bytes read from the network.
+        DATA_RECEIVED = "data_received", Counter, Data;
+        /// The share of checks that passed; the tag `check` names each.
+        CHECKS = "checks", Rate, Default;
+        /// Time spent in a group; the tag `group` names it.
+        GROUP_DURATION = "group_duration", Trend, Time;
+        /// Iterations that ran to their end, failed ones included.
+        ITERATIONS = "iterations", Counter, Default;
+        /// From an iteration's start to its end.
+        ITERATION_DURATION = "iteration_duration", Trend, Time;
+        /// Iterations that were due and found no free virtual user.
+        DROPPED_ITERATIONS = "dropped_iterations", Counter, Default;
+        /// Virtual users at work.
+        VUS = "vus", Gauge, Default;
+        /// Virtual users initialised.
+        VUS_MAX = "vus_max", Gauge, Default;
+        /// Iterations that ended by a panic, a trap or an error.
+        ITERATION_ERRORS = "iteration_errors", Counter, Default;
+        /// Open model: from the moment an iteration was due to its start.
+        ITERATION_START_LAG = "iteration_start_lag", Trend, Time;
+        /// Open model: from the moment an iteration was due to its end.
+        ITERATION_DURATION_FROM_DUE = "iteration_duration_from_due", Trend, Time;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_follow_the_rule() {
+        for good in ["ab", "_a", "a1", "A_b_9", &"x".repeat(129)] {
+            assert!(is_valid_name(good), "{good}");
+        }
+        for bad in ["", "a", "1a", "a-b", "a b", "é_", "a.b", &"x".repeat(130)] {
+            assert!(!is_valid_name(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn built_in_numbers_match_their_place() {
+        assert_eq!(builtin::ALL[builtin::HTTP_REQS.index()].0, "http_reqs");
+        assert_eq!(
+            builtin::ALL[builtin::ITERATION_DURATION_FROM_DUE.index()].0,
+            "iteration_duration_from_due"
+        );
+        assert_eq!(
+            builtin::ALL.len(),
+            builtin::ITERATION_DURATION_FROM_DUE.index() + 1
+        );
+        assert!(builtin::ALL.iter().all(|(name, ..)| is_valid_name(name)));
+    }
+}
