@@ -1,0 +1,10 @@
+//! The other side of the contract: the runtime where this is a module, a small stand-in where it is a native program.
+
+#[cfg(target_family = "wasm")]
+#[path = "host/wasm.rs"]
+mod imports;
+#[cfg(not(target_family = "wasm"))]
+#[path = "host/native.rs"]
+mod imports;
+
+pub(crate) use imports::{Guest, checks, env, execution, groups, http, log, metrics, random, timer};

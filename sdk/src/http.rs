@@ -1,0 +1,34 @@
+//! HTTP requests. Each one that is sent is one sample of the `http_req_*` metrics.
+//!
+//! ```no_run
+//! use flashcrowd::prelude::*;
+//!
+//! #[derive(Serialize)]
+//! struct Order { id: u32 }
+//! #[derive(Deserialize)]
+//! struct Receipt { total: f64 }
+//!
+//! # fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let response = http::post("https://shop.test/orders")
+//!     .header("Authorization", "Bearer 42")
+//!     .json(&Order { id: 7 })
+//!     .timeout(5)
+//!     .send();
+//! if response.ok() {
+//!     let receipt: Receipt = response.json()?;
+//!     log::info!("{} paid", receipt.total);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A request that fails on the network is a [`Response`] with status 0 and an error, never a panic.
+
+mod params;
+mod request;
+mod response;
+mod url;
+
+pub use request::{Request, delete, get, head, options, patch, post, put, request};
+pub use response::{JsonError, Response, Timings};
+pub use url::{Template, Url, UrlWriter};
