@@ -17,3 +17,17 @@ impl TagSetId {
         self.0
     }
 }
+
+impl Registry {
+    /// The metric with this number, if there is one.
+    #[must_use]
+    pub fn metric_from_raw(&self, raw: u32) -> Option<MetricId> {
+        ((raw as usize) < self.metric_count()).then_some(MetricId(raw))
+    }
+
+    /// The tag set with this number, if there is one.
+    #[must_use]
+    pub fn tags_from_raw(&self, raw: u32) -> Option<TagSetId> {
+        ((raw as usize) < self.tag_set_count()).then_some(TagSetId(raw))
+    }
+}

@@ -10,6 +10,7 @@
 mod aggregate;
 mod aggregator;
 mod descriptor;
+mod handles;
 mod histogram;
 mod http;
 mod recorder;

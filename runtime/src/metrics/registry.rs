@@ -242,6 +242,21 @@ impl Registry {
         self.max_series
     }
 
+    pub(super) fn metric_count(&self) -> usize {
+        self.metrics
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .all
+            .len()
+    }
+
+    pub(super) fn tag_set_count(&self) -> usize {
+        self.tags
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .count()
+    }
+
     pub(super) fn method_name(&self, id: MethodId) -> Arc<str> {
         self.methods
             .read()
@@ -270,15 +285,15 @@ impl Registry {
             return tags;
         }
         // Room for what comes of the overflow, and for metrics that are not to blame for it.
-        let reserve = self.max_series + self.max_series / 10 + 64;
+        let reserve = |depth: usize| self.max_series + self.max_series / 10 + 64 * (depth + 1);
         let pairs = self.tags(tags);
         let pairs: Vec<_> = pairs
             .iter()
             .map(|(name, value)| (&**name, &**value))
             .collect();
         let mut interner = self.tags.write().unwrap_or_else(PoisonError::into_inner);
-        let left = interner.collapse(&pairs, |id| {
-            series.known.contains(&(family, id)) || room(&series, reserve)
+        let left = interner.collapse(&pairs, |id, depth| {
+            series.known.contains(&(family, id)) || room(&series, reserve(depth))
         });
         series.insert(family, left);
         left

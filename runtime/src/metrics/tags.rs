@@ -51,10 +51,10 @@ pub(super) struct Limits {
 }
 
 impl Limits {
-    /// Room for what comes of an overflow.
-    const fn reserve(self) -> Self {
+    /// Room for what comes of an overflow. Each deeper form has some that the ones before cannot take.
+    const fn reserve(self, depth: usize) -> Self {
         Self {
-            sets: self.sets + self.sets / 8 + 64,
+            sets: self.sets + self.sets / 8 + 64 * (depth + 1),
             bytes: self.bytes + self.bytes / 8,
         }
     }
@@ -93,27 +93,24 @@ impl Interner {
         if self.has_room(tags, self.limits) {
             return self.add(tags);
         }
-        self.collapse(tags, |_| true)
+        self.collapse(tags, |_, _| true)
     }
 
-    /// What an overflow leaves of a set: the first of its collapsed forms that has a number or may get one, and that `fits`.
-    /// The set itself is tried first if none of its tags is to blame.
+    /// What an overflow leaves of a set: the first of its collapsed forms that has a number or may get one, and that `fits`
+    /// (given the form's number and its place among the forms).
     pub(super) fn collapse(
         &mut self,
         tags: &[(&str, &str)],
-        mut fits: impl FnMut(TagSetId) -> bool,
+        mut fits: impl FnMut(TagSetId, usize) -> bool,
     ) -> TagSetId {
-        for form in self.collapsed(tags) {
-            let form: Vec<_> = form
-                .iter()
-                .map(|(name, value)| (&**name, &**value))
-                .collect();
+        for (depth, form) in self.collapsed(tags).into_iter().enumerate() {
+            let form: Vec<_> = form.iter().map(|(name, value)| (*name, *value)).collect();
             let id = match self.find(&form) {
                 Some(id) => id,
-                None if self.has_room(&form, self.limits.reserve()) => self.add(&form),
+                None if self.has_room(&form, self.limits.reserve(depth)) => self.add(&form),
                 None => continue,
             };
-            if fits(id) {
+            if fits(id, depth) {
                 return id;
             }
         }
@@ -124,28 +121,40 @@ impl Interner {
         Arc::clone(&self.sets[id.0 as usize])
     }
 
+    /// How many sets have a number.
+    pub(super) const fn count(&self) -> usize {
+        self.sets.len()
+    }
+
     /// How many different values a tag has had.
     pub(super) fn values_of(&self, tag: &str) -> usize {
         self.values.get(tag).map_or(0, HashSet::len)
     }
 
-    fn collapsed(&self, tags: &[(&str, &str)]) -> Vec<Vec<(String, String)>> {
-        let mut by_blame: Vec<usize> = (0..tags.len()).collect();
-        by_blame.sort_by_key(|tag| std::cmp::Reverse(self.values_of(tags[*tag].0)));
-        let mut form: Vec<_> = tags
+    /// The forms of a set in an overflow, from the one that keeps most. The set itself comes first if none of its tags is to
+    /// blame; otherwise those with most values lose theirs together (a request's `name` and `url`, say), then one more at a
+    /// time.
+    fn collapsed<'a>(&self, tags: &[(&'a str, &'a str)]) -> Vec<Vec<(&'a str, &'a str)>> {
+        let mut by_blame: Vec<(usize, usize)> = tags
             .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .enumerate()
+            .map(|(place, (name, _))| (self.values_of(name), place))
             .collect();
+        by_blame.sort_by_key(|(values, _)| std::cmp::Reverse(*values));
+        let most = by_blame.first().map_or(0, |(values, _)| *values);
+        let mut form = tags.to_vec();
         let mut forms = Vec::with_capacity(tags.len() + 1);
-        if by_blame
-            .first()
-            .is_none_or(|tag| self.values_of(tags[*tag].0) <= INNOCENT_VALUES)
-        {
+        if most <= INNOCENT_VALUES {
             forms.push(form.clone());
         }
-        for tag in by_blame {
-            OVERFLOW_VALUE.clone_into(&mut form[tag].1);
-            forms.push(form.clone());
+        for (number, (_, place)) in by_blame.iter().enumerate() {
+            form[*place].1 = OVERFLOW_VALUE;
+            let next_as_bad = by_blame
+                .get(number + 1)
+                .is_some_and(|(values, _)| *values > INNOCENT_VALUES.max(most / 10));
+            if !next_as_bad {
+                forms.push(form.clone());
+            }
         }
         forms
     }
@@ -247,6 +256,16 @@ mod tests {
     }
 
     #[test]
+    fn tags_that_grow_together_overflow_together() {
+        let mut interner = small();
+        for user in 0..10_000 {
+            let url = format!("/users/{user}");
+            let id = interner.intern(&[("name", &url), ("scenario", "buy"), ("url", &url)]);
+            assert_eq!(&*interner.pairs(id)[1].1, "buy", "at {user}");
+        }
+    }
+
+    #[test]
     fn an_innocent_set_keeps_its_values_after_an_overflow() {
         let mut interner = small();
         for user in 0..1_000 {
@@ -269,7 +288,7 @@ mod tests {
             interner.intern(&[("long", &long)]);
         }
         assert!(
-            interner.sets.len() <= 100 + 100 / 8 + 65,
+            interner.sets.len() <= 100 + 100 / 8 + 3 * 64 + 1,
             "{}",
             interner.sets.len()
         );
