@@ -1,0 +1,37 @@
+//! Exit codes: k6's, so that a pipeline which knows k6 knows this.
+
+/// What the process says when it ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// The test ran, and no threshold was crossed.
+    Passed = 0,
+    /// The load or its output failed for a reason that has no code of its own.
+    Failed = 1,
+    /// A threshold was crossed.
+    ThresholdsCrossed = 99,
+    /// `setup` took longer than `setupTimeout`.
+    SetupTimeout = 100,
+    /// `teardown` took longer than `teardownTimeout`.
+    TeardownTimeout = 101,
+    /// `handle-summary` took too long.
+    OtherTimeout = 102,
+    /// What was given cannot be run: nothing was started.
+    InvalidConfig = 104,
+    /// SIGINT or SIGTERM.
+    Signal = 105,
+    /// `describe`, `setup` or `teardown` failed.
+    ScenarioException = 107,
+    /// The scenario called `abort`.
+    AbortedByScenario = 108,
+    /// A mistake in this program.
+    Panic = 109,
+    /// The scenario called `fail` for the whole test.
+    FailedByScenario = 110,
+}
+
+impl From<Exit> for std::process::ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}

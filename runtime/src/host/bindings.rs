@@ -1,0 +1,17 @@
+//! What wasmtime generates from `wit/`, and nothing else.
+#![expect(missing_docs, reason = "the documentation stands in wit/")]
+
+wasmtime::component::bindgen!({
+    path: "../wit",
+    world: "scenario",
+    imports: {
+        "flashcrowd:scenario/http.send": async | trappable,
+        "flashcrowd:scenario/timer.sleep": async | trappable,
+        default: trappable,
+    },
+    exports: { default: async },
+    with: {
+        "flashcrowd:scenario/http.params": super::http::Params,
+        "flashcrowd:scenario/http.response": super::http::Response,
+    },
+});

@@ -1,0 +1,97 @@
+//! What the virtual users of a test, and of a shard, have in common.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use super::series_cache::SeriesCache;
+use crate::http::ClientSettings;
+use crate::log::Log;
+use crate::metrics::{Recorder, Registry, TagSetId};
+use crate::problems::Problems;
+use crate::stop::StopToken;
+
+/// One test.
+#[derive(Debug)]
+pub struct TestContext {
+    /// Metrics and tags by number.
+    pub registry: Arc<Registry>,
+    /// The only arrow back: a scenario may end the test.
+    pub stop: StopToken,
+    /// Where lines go.
+    pub log: Log,
+    /// Failed iterations and refused hosts, counted by message.
+    pub problems: Arc<Problems>,
+    /// How requests are sent.
+    pub http: Arc<ClientSettings>,
+    /// Makes every virtual user's randomness repeatable.
+    pub seed: u64,
+    /// What each instance may take.
+    pub limits: InstanceLimits,
+    /// In the order of the plan.
+    pub scenarios: Vec<ScenarioContext>,
+    /// The environment outside of scenarios: `setup`, `teardown`.
+    pub env: Arc<BTreeMap<String, String>>,
+    /// The tags of every sample.
+    pub tags: TagSetId,
+    /// Filled in by `setup`.
+    pub setup_data: OnceLock<Bytes>,
+    /// When the load began.
+    pub started: OnceLock<Instant>,
+    /// Why the scenario said that the test failed.
+    pub failed_by_scenario: OnceLock<String>,
+}
+
+/// One scenario of the plan.
+#[derive(Debug)]
+pub struct ScenarioContext {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its executor's name.
+    pub executor: &'static str,
+    /// The tags of its samples, the test's included.
+    pub tags: TagSetId,
+    /// Its environment, the test's included.
+    pub env: Arc<BTreeMap<String, String>>,
+    /// How long its load lasts at the longest: what `scenario-progress` is a share of.
+    pub duration: Duration,
+}
+
+/// What one instance may take from the machine.
+#[derive(Debug, Clone, Copy)]
+pub struct InstanceLimits {
+    /// Linear memory, in bytes.
+    pub memory_bytes: usize,
+    /// Computing time of one call.
+    pub cpu: Duration,
+}
+
+/// One shard: what its virtual users share without contention.
+#[derive(Debug)]
+pub struct ShardContext {
+    /// The test.
+    pub test: Arc<TestContext>,
+    /// Where samples go.
+    pub recorder: Arc<Mutex<Recorder>>,
+    pub(super) cache: Mutex<SeriesCache>,
+}
+
+impl ShardContext {
+    /// A shard of this test.
+    #[must_use]
+    pub fn new(test: Arc<TestContext>, recorder: Arc<Mutex<Recorder>>) -> Self {
+        Self { test, recorder, cache: Mutex::default() }
+    }
+
+    /// Records samples. The lock is held for nanoseconds, and contended only a few times a second, when the aggregator collects.
+    pub(crate) fn record<R>(&self, record: impl FnOnce(&mut Recorder) -> R) -> R {
+        record(&mut self.recorder.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn cached<R>(&self, look_up: impl FnOnce(&mut SeriesCache, &Registry) -> R) -> R {
+        look_up(&mut self.cache.lock().unwrap_or_else(PoisonError::into_inner), &self.test.registry)
+    }
+}

@@ -1,0 +1,123 @@
+//! How long a module computes. Wall-clock time says nothing: a virtual user mostly waits. What is counted is the time spent inside
+//! `poll`, as the thread does nothing else then.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::time::Instant;
+use wasmtime::UpdateDeadline;
+
+/// What an iteration may compute without a pause: below this nobody else on the thread notices.
+const SLICE: Duration = Duration::from_millis(2);
+/// What an iteration may compute at full speed, with others getting their turn in between.
+const BURST: Duration = Duration::from_millis(50);
+/// Beyond the burst an iteration rests this many times as long as it computes, so that it takes a tenth of a thread at most.
+const REST_FACTOR: u32 = 9;
+
+/// One instance's computing time.
+#[derive(Debug)]
+pub(crate) struct CpuMeter {
+    epoch: Instant,
+    limit: Duration,
+    /// Computed in this call, finished polls only.
+    used_ns: AtomicU64,
+    /// When the current poll began, in nanoseconds since `epoch`.
+    polled_at_ns: AtomicU64,
+}
+
+impl CpuMeter {
+    pub(crate) fn new(limit: Duration) -> Arc<Self> {
+        Arc::new(Self {
+            epoch: Instant::now(),
+            limit,
+            used_ns: AtomicU64::new(0),
+            polled_at_ns: AtomicU64::new(0),
+        })
+    }
+
+    /// Runs a call into the module with its computing time counted from zero.
+    pub(crate) fn measure<F: Future>(self: &Arc<Self>, call: F) -> impl Future<Output = F::Output> {
+        self.used_ns.store(0, Relaxed);
+        let meter = Arc::clone(self);
+        async move {
+            let mut call = std::pin::pin!(call);
+            std::future::poll_fn(|cx| meter.poll(call.as_mut(), cx)).await
+        }
+    }
+
+    fn poll<F: Future>(&self, call: Pin<&mut F>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let begun_ns = self.now_ns();
+        self.polled_at_ns.store(begun_ns, Relaxed);
+        let result = call.poll(cx);
+        self.used_ns.fetch_add(self.now_ns() - begun_ns, Relaxed);
+        result
+    }
+
+    fn now_ns(&self) -> u64 {
+        u64::try_from(self.epoch.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    /// Called when the module is found computing at an epoch's end: go on, give way, or end it.
+    pub(crate) fn at_epoch(&self) -> Verdict {
+        let slice = Duration::from_nanos(self.now_ns() - self.polled_at_ns.load(Relaxed));
+        let used = Duration::from_nanos(self.used_ns.load(Relaxed)) + slice;
+        if used > self.limit {
+            Verdict::Interrupt
+        } else if slice < SLICE {
+            Verdict::GoOn
+        } else if used < BURST {
+            Verdict::GiveWay
+        } else {
+            Verdict::Rest(slice * REST_FACTOR)
+        }
+    }
+}
+
+/// What becomes of a module that computes.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    GoOn,
+    GiveWay,
+    Rest(Duration),
+    Interrupt,
+}
+
+impl From<Verdict> for UpdateDeadline {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::GoOn => Self::Continue(1),
+            Verdict::GiveWay => Self::Yield(1),
+            Verdict::Rest(time) => Self::YieldCustom(1, Box::pin(tokio::time::sleep(time))),
+            Verdict::Interrupt => Self::Interrupt,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn waiting_costs_nothing_and_computing_is_slowed_then_ended() {
+        let meter = CpuMeter::new(Duration::from_secs(1));
+        let observed = Arc::clone(&meter);
+        meter
+            .measure(async {
+                tokio::time::sleep(Duration::from_secs(100)).await;
+                assert_eq!(observed.at_epoch(), Verdict::GoOn);
+                // On a paused clock, time passes inside a poll only when it is advanced by hand, which needs an await:
+                // the meter's own cells stand for a computation.
+                observed.used_ns.store(BURST.as_nanos() as u64, Relaxed);
+                observed.polled_at_ns.fetch_sub(3_000_000, Relaxed);
+                assert_eq!(observed.at_epoch(), Verdict::Rest(Duration::from_millis(27)));
+                observed.used_ns.store(0, Relaxed);
+                assert_eq!(observed.at_epoch(), Verdict::GiveWay);
+                observed.used_ns.store(2_000_000_000, Relaxed);
+                assert_eq!(observed.at_epoch(), Verdict::Interrupt);
+            })
+            .await;
+    }
+}

@@ -1,0 +1,104 @@
+//! `flashcrowd:scenario/execution`.
+
+use super::bindings::flashcrowd::scenario::execution;
+use super::state::{Departure, Position, VuState};
+use crate::log::Level;
+use crate::stop::StopReason;
+
+/// Tags that a virtual user may carry.
+const MAX_VU_TAGS: usize = 32;
+
+impl execution::Host for VuState {
+    fn vu_id(&mut self) -> wasmtime::Result<u64> {
+        Ok(self.vu)
+    }
+
+    fn iteration_in_vu(&mut self) -> wasmtime::Result<u64> {
+        Ok(match self.position {
+            Position::Iteration { number_in_vu, .. } => number_in_vu,
+            _ => 0,
+        })
+    }
+
+    fn iteration_in_scenario(&mut self) -> wasmtime::Result<u64> {
+        Ok(match self.position {
+            Position::Iteration { number_in_scenario, .. } => number_in_scenario,
+            _ => 0,
+        })
+    }
+
+    fn scenario_name(&mut self) -> wasmtime::Result<String> {
+        Ok(self.scenario().map(|scenario| scenario.name.to_string()).unwrap_or_default())
+    }
+
+    fn scenario_executor(&mut self) -> wasmtime::Result<String> {
+        Ok(self.scenario().map(|scenario| scenario.executor.to_owned()).unwrap_or_default())
+    }
+
+    fn scenario_elapsed(&mut self) -> wasmtime::Result<u64> {
+        Ok(match self.position {
+            Position::Iteration { scenario_started, .. } => nanoseconds(scenario_started),
+            _ => 0,
+        })
+    }
+
+    fn scenario_progress(&mut self) -> wasmtime::Result<f64> {
+        let (Position::Iteration { scenario_started, .. }, Some(scenario)) = (&self.position, self.scenario()) else {
+            return Ok(0.0);
+        };
+        Ok((scenario_started.elapsed().as_secs_f64() / scenario.duration.as_secs_f64()).clamp(0.0, 1.0))
+    }
+
+    fn test_elapsed(&mut self) -> wasmtime::Result<u64> {
+        Ok(self.test().started.get().map_or(0, |started| nanoseconds(*started)))
+    }
+
+    fn setup_data(&mut self) -> wasmtime::Result<Option<Vec<u8>>> {
+        Ok(self.test().setup_data.get().map(|data| data.to_vec()))
+    }
+
+    fn set_vu_tag(&mut self, name: String, value: String) -> wasmtime::Result<()> {
+        self.vu_tags.retain(|(known, _)| *known != name);
+        if !value.is_empty() {
+            if self.vu_tags.len() >= MAX_VU_TAGS {
+                wasmtime::bail!("VU tag `{name}`: a VU has {MAX_VU_TAGS} tags at most; take one away with an empty value");
+            }
+            self.vu_tags.push((name, value));
+        }
+        self.retag();
+        Ok(())
+    }
+
+    fn stop(&mut self, reason: String) -> wasmtime::Result<()> {
+        self.say(Level::Info, &format!("the scenario ends the load: {reason}"));
+        self.test().stop.graceful(StopReason::Scenario(reason));
+        Ok(())
+    }
+
+    fn abort(&mut self, reason: String) -> wasmtime::Result<()> {
+        self.test().stop.immediate(StopReason::Aborted(reason.clone()));
+        self.departure = Some(Departure::Abort(reason));
+        wasmtime::bail!("aborted")
+    }
+
+    fn fail(&mut self, reason: String) -> wasmtime::Result<()> {
+        if self.test().failed_by_scenario.set(reason.clone()).is_ok() {
+            self.say(Level::Error, &format!("the scenario marks the test as failed: {reason}"));
+        }
+        Ok(())
+    }
+
+    fn fail_iteration(&mut self, reason: String) -> wasmtime::Result<()> {
+        self.departure = Some(Departure::FailIteration(reason));
+        wasmtime::bail!("iteration failed")
+    }
+
+    fn report_panic(&mut self, message: String) -> wasmtime::Result<()> {
+        self.panic = Some(message);
+        Ok(())
+    }
+}
+
+fn nanoseconds(since: tokio::time::Instant) -> u64 {
+    u64::try_from(since.elapsed().as_nanos()).unwrap_or(u64::MAX)
+}

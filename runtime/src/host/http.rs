@@ -1,0 +1,291 @@
+//! `flashcrowd:scenario/http`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::Method;
+use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+use wasmtime::component::Resource;
+
+use super::bindings::flashcrowd::scenario::http;
+use super::series_cache::{RequestLabel, Symbol};
+use super::state::{Position, VuState};
+use crate::http::{ErrorCode, Exchange, Failure, Outgoing, Target, Timings};
+use crate::log::Level;
+use crate::metrics::{HttpKey, HttpSample, MethodId, Registry, TagSetId};
+
+/// Statuses that count as a success: k6's default.
+const EXPECTED: std::ops::RangeInclusive<u16> = 200..=399;
+
+/// How a request is sent and counted.
+#[derive(Debug)]
+pub struct Params {
+    timeout: Option<Duration>,
+    name: Option<(Arc<str>, Symbol)>,
+    tags: TagSetId,
+}
+
+/// An answer that the module may look into.
+#[derive(Debug)]
+pub struct Response {
+    url: Arc<str>,
+    headers: HeaderMap,
+    body: Bytes,
+    timings: Timings,
+    error: Option<String>,
+    protocol: &'static str,
+}
+
+impl http::Host for VuState {
+    async fn send(
+        &mut self,
+        request: http::Request,
+        params: Option<Resource<Params>>,
+    ) -> wasmtime::Result<http::Reply> {
+        if matches!(self.position, Position::Describe) {
+            wasmtime::bail!("`describe` has no network: move the request into `setup` or the scenario function");
+        }
+        let (timeout, name, own_tags) = match &params {
+            Some(params) => {
+                let params = self.table.get(params)?;
+                (params.timeout, params.name.clone(), params.tags)
+            }
+            None => (None, None, TagSetId::EMPTY),
+        };
+        let method = method(&request.method);
+        let found = self.shard.cached(|cache, _| cache.target(&request.url));
+        let (target, url_symbol) = match found {
+            Ok((target, symbol)) => (Some(target), symbol),
+            Err(error) => {
+                let symbol = self.shard.cached(|cache, _| cache.symbol(&request.url));
+                let failure = Failure::new(ErrorCode::INVALID_URL, "invalid URL", error);
+                return self.reply(unsent(failure), &request.url, None, symbol, name, own_tags, method);
+            }
+        };
+        let exchange = match (&method, headers(&request.headers), target.clone()) {
+            (Some(method), Ok(headers), Some(target)) => {
+                let body = request.body.map(Bytes::from);
+                self.client.send(Outgoing { target, method: method.clone(), headers, body, timeout }).await
+            }
+            (None, ..) => unsent(Failure::new(
+                ErrorCode::OTHER,
+                "invalid method",
+                "a method is letters and digits without spaces, such as PROPFIND",
+            )),
+            (_, Err(failure), _) => unsent(failure),
+            (_, _, None) => unsent(Failure::new(ErrorCode::INVALID_URL, "invalid URL", "it has no target")),
+        };
+        self.reply(exchange, &request.url, target, url_symbol, name, own_tags, method)
+    }
+}
+
+impl VuState {
+    /// Records the exchange and hands it to the module.
+    #[expect(clippy::too_many_arguments, reason = "called twice, right above, with what one request is made of")]
+    fn reply(
+        &mut self,
+        exchange: Exchange,
+        url: &str,
+        target: Option<Arc<Target>>,
+        url_symbol: Symbol,
+        name: Option<(Arc<str>, Symbol)>,
+        own_tags: TagSetId,
+        method: Option<Method>,
+    ) -> wasmtime::Result<http::Reply> {
+        self.tell_refusal(&exchange, target.as_deref());
+        let error_code = match &exchange.failure {
+            Some(failure) => failure.code,
+            None => ErrorCode::of_status(exchange.status),
+        };
+        let shown_url = target.as_ref().map_or(url, |target| &target.url);
+        let label = match &name {
+            Some((name, symbol)) => RequestLabel::Name(name, *symbol),
+            None => RequestLabel::Url(shown_url, url_symbol),
+        };
+        let tags = self.tags;
+        let base = self.shard.cached(|cache, registry| cache.request(registry, tags, &label, own_tags));
+        let key = HttpKey {
+            base,
+            method: method_id(method.as_ref(), &self.test().registry),
+            status: exchange.status,
+            error_code: error_code.0,
+            error: exchange.failure.as_ref().map_or("", |failure| failure.tag),
+            protocol: exchange.protocol,
+            expected: exchange.failure.is_none() && EXPECTED.contains(&exchange.status),
+        };
+        let Timings { blocked, connecting, sending, waiting, receiving } = exchange.timings;
+        let sample = HttpSample {
+            blocked,
+            connecting,
+            tls_handshaking: Duration::ZERO,
+            sending,
+            waiting,
+            receiving,
+            bytes_sent: exchange.bytes_sent,
+            bytes_received: exchange.bytes_received,
+        };
+        self.shard.record(|recorder| recorder.http(&key, &sample));
+
+        let mut response = Response {
+            url: target.map_or_else(|| url.into(), |target| Arc::clone(&target.url)),
+            headers: exchange.headers,
+            body: exchange.body,
+            timings: exchange.timings,
+            error: exchange.failure.map(|failure| failure.text),
+            protocol: exchange.protocol,
+        };
+        if self.held_bytes + response.body.len() > self.memory.max_bytes() {
+            response.body = Bytes::new();
+            response.error = Some(format!(
+                "body dropped: this instance holds {} bytes of answers already; let go of responses, or raise --memory-limit",
+                self.held_bytes
+            ));
+        }
+        self.held_bytes += response.body.len();
+        let response = self.table.push(response)?;
+        Ok(http::Reply { status: exchange.status, error_code: error_code.0, response })
+    }
+
+    /// The first refused call to a host prints the flag that would allow it; all are counted.
+    fn tell_refusal(&self, exchange: &Exchange, target: Option<&Target>) {
+        let (Some(failure), Some(target)) = (&exchange.failure, target) else {
+            return;
+        };
+        if matches!(failure.code, ErrorCode::BLOCKED_ADDRESS | ErrorCode::BLOCKED_HOST)
+            && self.test().problems.host_refused(&target.origin.to_string())
+        {
+            self.say(Level::Warn, &failure.text);
+        }
+    }
+}
+
+fn unsent(failure: Failure) -> Exchange {
+    Exchange {
+        status: 0,
+        headers: HeaderMap::new(),
+        body: Bytes::new(),
+        protocol: "",
+        failure: Some(failure),
+        timings: Timings::default(),
+        bytes_sent: 0,
+        bytes_received: 0,
+    }
+}
+
+fn method(method: &http::Method) -> Option<Method> {
+    Some(match method {
+        http::Method::Get => Method::GET,
+        http::Method::Head => Method::HEAD,
+        http::Method::Post => Method::POST,
+        http::Method::Put => Method::PUT,
+        http::Method::Delete => Method::DELETE,
+        http::Method::Options => Method::OPTIONS,
+        http::Method::Patch => Method::PATCH,
+        http::Method::Other(name) => Method::from_bytes(name.as_bytes()).ok()?,
+    })
+}
+
+/// The method's number; the usual ones are known without a look-up.
+fn method_id(method: Option<&Method>, registry: &Registry) -> MethodId {
+    match method {
+        Some(&Method::GET) => MethodId::GET,
+        Some(&Method::POST) => MethodId::POST,
+        Some(&Method::PUT) => MethodId::PUT,
+        Some(&Method::DELETE) => MethodId::DELETE,
+        Some(&Method::PATCH) => MethodId::PATCH,
+        Some(other) => registry.method(other.as_str()),
+        None => registry.method("(invalid)"),
+    }
+}
+
+fn headers(given: &[(String, Vec<u8>)]) -> Result<HeaderMap, Failure> {
+    // Three more are added on the way: no second allocation.
+    let mut headers = HeaderMap::with_capacity(given.len() + 3);
+    for (name, value) in given {
+        let invalid = || {
+            Failure::new(
+                ErrorCode::OTHER,
+                "invalid header",
+                format_args!("`{name}` or its value cannot be sent; header names are letters, digits and dashes, values one line"),
+            )
+        };
+        let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| invalid())?;
+        headers.append(header, HeaderValue::from_bytes(value).map_err(|_| invalid())?);
+    }
+    Ok(headers)
+}
+
+impl http::HostParams for VuState {
+    fn new(&mut self) -> wasmtime::Result<Resource<Params>> {
+        Ok(self.table.push(Params { timeout: None, name: None, tags: TagSetId::EMPTY })?)
+    }
+
+    fn set_timeout(&mut self, params: Resource<Params>, nanoseconds: u64) -> wasmtime::Result<()> {
+        self.table.get_mut(&params)?.timeout = (nanoseconds > 0).then(|| Duration::from_nanos(nanoseconds));
+        Ok(())
+    }
+
+    fn set_name(&mut self, params: Resource<Params>, name: String) -> wasmtime::Result<()> {
+        let symbol = self.shard.cached(|cache, _| cache.symbol(&name));
+        self.table.get_mut(&params)?.name = Some((name.into(), symbol));
+        Ok(())
+    }
+
+    fn set_tags(&mut self, params: Resource<Params>, tags: u32) -> wasmtime::Result<()> {
+        let tags = self.tag_set(tags)?;
+        self.table.get_mut(&params)?.tags = tags;
+        Ok(())
+    }
+
+    fn drop(&mut self, params: Resource<Params>) -> wasmtime::Result<()> {
+        self.table.delete(params)?;
+        Ok(())
+    }
+}
+
+impl http::HostResponse for VuState {
+    fn header(&mut self, response: Resource<Response>, name: String) -> wasmtime::Result<Option<Vec<u8>>> {
+        Ok(self.table.get(&response)?.headers.get(name.as_str()).map(|value| value.as_bytes().to_vec()))
+    }
+
+    fn headers(&mut self, response: Resource<Response>) -> wasmtime::Result<Vec<(String, Vec<u8>)>> {
+        let headers = &self.table.get(&response)?.headers;
+        Ok(headers.iter().map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec())).collect())
+    }
+
+    fn body(&mut self, response: Resource<Response>) -> wasmtime::Result<Vec<u8>> {
+        Ok(self.table.get(&response)?.body.to_vec())
+    }
+
+    fn timings(&mut self, response: Resource<Response>) -> wasmtime::Result<http::Timings> {
+        let Timings { blocked, connecting, sending, waiting, receiving } = self.table.get(&response)?.timings;
+        let ns = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        Ok(http::Timings {
+            blocked: ns(blocked),
+            connecting: ns(connecting),
+            tls_handshaking: 0,
+            sending: ns(sending),
+            waiting: ns(waiting),
+            receiving: ns(receiving),
+        })
+    }
+
+    fn error(&mut self, response: Resource<Response>) -> wasmtime::Result<Option<String>> {
+        Ok(self.table.get(&response)?.error.clone())
+    }
+
+    fn url(&mut self, response: Resource<Response>) -> wasmtime::Result<String> {
+        Ok(self.table.get(&response)?.url.to_string())
+    }
+
+    fn protocol(&mut self, response: Resource<Response>) -> wasmtime::Result<String> {
+        Ok(self.table.get(&response)?.protocol.to_owned())
+    }
+
+    fn drop(&mut self, response: Resource<Response>) -> wasmtime::Result<()> {
+        let response = self.table.delete(response)?;
+        self.held_bytes -= response.body.len();
+        Ok(())
+    }
+}

@@ -1,0 +1,40 @@
+//! How much memory an instance may take.
+
+use wasmtime::ResourceLimiter;
+
+/// Elements in an instance's tables: functions that may be called indirectly. Rust programs have some thousands.
+pub(crate) const MAX_TABLE_ELEMENTS: usize = 20_000;
+
+/// Denies growth beyond the limit and remembers that it did, so that the trap which follows can be explained.
+#[derive(Debug)]
+pub(crate) struct MemoryLimit {
+    max_bytes: usize,
+    denied: bool,
+}
+
+impl MemoryLimit {
+    pub(crate) const fn new(max_bytes: usize) -> Self {
+        Self { max_bytes, denied: false }
+    }
+
+    /// Whether the module asked for more than it may have.
+    pub(crate) const fn denied(&self) -> bool {
+        self.denied
+    }
+
+    pub(crate) const fn max_bytes(&self) -> usize {
+        self.max_bytes
+    }
+}
+
+impl ResourceLimiter for MemoryLimit {
+    fn memory_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        let granted = desired <= self.max_bytes;
+        self.denied |= !granted;
+        Ok(granted)
+    }
+
+    fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(desired <= MAX_TABLE_ELEMENTS)
+    }
+}

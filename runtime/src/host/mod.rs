@@ -1,0 +1,31 @@
+//! The runtime's side of the contract: one file per interface of `wit/`, each working on an instance's [`VuState`].
+
+pub mod bindings;
+mod checks;
+pub mod context;
+pub(crate) mod cpu;
+mod env;
+mod execution;
+mod groups;
+pub(crate) mod http;
+pub(crate) mod limits;
+mod log;
+mod metrics;
+mod random;
+mod series_cache;
+mod state;
+mod stdio;
+mod timer;
+
+pub use state::{Departure, Position, VuState};
+
+use wasmtime::component::{HasSelf, Linker};
+
+/// Offers the contract, and WASI with nothing behind it, to a module.
+///
+/// # Errors
+/// When wasmtime refuses a definition, which would be a mistake in this program.
+pub fn add_to_linker(linker: &mut Linker<VuState>) -> wasmtime::Result<()> {
+    wasmtime_wasi::p2::add_to_linker_async(linker)?;
+    bindings::Scenario::add_to_linker::<_, HasSelf<_>>(linker, |state| state)
+}

@@ -1,0 +1,13 @@
+//! `flashcrowd:scenario/timer`.
+
+use std::time::Duration;
+
+use super::bindings::flashcrowd::scenario::timer;
+use super::state::VuState;
+
+impl timer::Host for VuState {
+    async fn sleep(&mut self, nanoseconds: u64) -> wasmtime::Result<()> {
+        tokio::time::sleep(Duration::from_nanos(nanoseconds)).await;
+        Ok(())
+    }
+}

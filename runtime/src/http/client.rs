@@ -1,0 +1,373 @@
+//! Sends requests for one virtual user.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http_body_util::{BodyExt, Full};
+use hyper::header::{self, HeaderMap, HeaderValue};
+use hyper::{Method, Request, Version};
+use tokio::time::Instant;
+
+use super::connection::Connection;
+use super::failure::{ErrorCode, Failure};
+use super::meter::Meter;
+use super::rate_limit::RateLimit;
+use super::target::{Origin, Target};
+use crate::grants::Grants;
+
+/// k6's default.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Origins that one virtual user keeps a connection to. More than a scenario needs, and few enough that a hostile one cannot eat
+/// the machine's open files.
+const MAX_KEPT_CONNECTIONS: usize = 8;
+
+/// What all virtual users of a test share.
+#[derive(Debug)]
+pub struct ClientSettings {
+    /// Who may be called.
+    pub grants: Grants,
+    /// The `User-Agent` of requests that bring none.
+    pub user_agent: HeaderValue,
+    /// The `rps` option.
+    pub rate_limit: Option<RateLimit>,
+    /// Bodies are read, counted and thrown away.
+    pub discard_response_bodies: bool,
+    /// Every request opens a connection of its own.
+    pub no_connection_reuse: bool,
+    /// Connections are closed at the end of each iteration.
+    pub no_vu_connection_reuse: bool,
+    /// The longest body that is kept, in bytes: a longer answer fails, as it would exhaust this machine.
+    pub max_body_bytes: usize,
+}
+
+/// A request on its way out.
+#[derive(Debug)]
+pub struct Outgoing {
+    /// Where to.
+    pub target: Arc<Target>,
+    /// The method.
+    pub method: Method,
+    /// Sent in this order, after `Host`.
+    pub headers: HeaderMap,
+    /// `None` sends no body.
+    pub body: Option<Bytes>,
+    /// For the whole exchange; `None` means 60 seconds.
+    pub timeout: Option<Duration>,
+}
+
+/// Where the time of an exchange went.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Timings {
+    /// From the call to a usable connection.
+    pub blocked: Duration,
+    /// The TCP handshake, part of `blocked`.
+    pub connecting: Duration,
+    /// From the first to the last byte written.
+    pub sending: Duration,
+    /// From the last byte written to the first byte read.
+    pub waiting: Duration,
+    /// From the first to the last byte read.
+    pub receiving: Duration,
+}
+
+/// What came of a request.
+#[derive(Debug)]
+pub struct Exchange {
+    /// The status, or 0 without an answer.
+    pub status: u16,
+    /// As received.
+    pub headers: HeaderMap,
+    /// As received, or empty.
+    pub body: Bytes,
+    /// `HTTP/1.1`, or empty without an answer.
+    pub protocol: &'static str,
+    /// Why there is no complete answer.
+    pub failure: Option<Failure>,
+    /// Where the time went.
+    pub timings: Timings,
+    /// Written to the socket, heads included.
+    pub bytes_sent: u64,
+    /// Read from the socket, heads included.
+    pub bytes_received: u64,
+}
+
+/// One virtual user's client.
+#[derive(Debug)]
+pub struct Client {
+    settings: Arc<ClientSettings>,
+    kept: Vec<(Arc<Origin>, Connection)>,
+}
+
+struct Answer {
+    status: u16,
+    headers: HeaderMap,
+    protocol: &'static str,
+    body: Result<Bytes, Failure>,
+    keep: bool,
+}
+
+impl Client {
+    /// A client without any connection.
+    #[must_use]
+    pub const fn new(settings: Arc<ClientSettings>) -> Self {
+        Self { settings, kept: Vec::new() }
+    }
+
+    /// Closes all connections.
+    pub fn disconnect(&mut self) {
+        self.kept.clear();
+    }
+
+    /// What an iteration leaves behind, as the options say.
+    pub fn end_iteration(&mut self) {
+        if self.settings.no_vu_connection_reuse {
+            self.disconnect();
+        }
+    }
+
+    /// Sends a request and waits for the whole answer. Whatever goes wrong is in the exchange. Dropping the future closes the
+    /// connection it used.
+    pub async fn send(&mut self, outgoing: Outgoing) -> Exchange {
+        if let Some(limit) = &self.settings.rate_limit {
+            limit.wait().await;
+        }
+        let started = Instant::now();
+        let mut exchange = Exchange {
+            status: 0,
+            headers: HeaderMap::new(),
+            body: Bytes::new(),
+            protocol: "",
+            failure: None,
+            timings: Timings::default(),
+            bytes_sent: 0,
+            bytes_received: 0,
+        };
+        let timeout = outgoing.timeout.unwrap_or(DEFAULT_TIMEOUT);
+        let attempt = self.attempt(outgoing, started, &mut exchange);
+        if tokio::time::timeout(timeout, attempt).await.is_err() {
+            if exchange.bytes_sent == 0 {
+                exchange.timings = Timings { blocked: started.elapsed(), ..exchange.timings };
+            }
+            exchange.failure = Some(Failure::new(
+                ErrorCode::TIMEOUT,
+                "request timeout",
+                format_args!("no complete answer within {timeout:?}"),
+            ));
+        }
+        exchange
+    }
+
+    /// Fills in `exchange` as it goes, so that a timeout keeps what is known by then.
+    async fn attempt(&mut self, outgoing: Outgoing, started: Instant, exchange: &mut Exchange) {
+        let Outgoing { target, method, headers, body, .. } = outgoing;
+        let origin = Arc::clone(&target.origin);
+        let mut request = self.build(&target, method, headers, body);
+        loop {
+            let (mut connection, reused) = match self.connect(&origin, started, exchange).await {
+                Ok(found) => found,
+                Err(failure) => {
+                    exchange.timings.blocked = started.elapsed();
+                    exchange.failure = Some(failure);
+                    return;
+                }
+            };
+            connection.meter().restart();
+            let begun = Instant::now();
+            exchange.timings.blocked = begun - started;
+            let clock = PhaseClock { begun, exchange: &mut *exchange, meter: connection.meter_handle() };
+            match exchange_once(&mut connection, request, &self.settings).await {
+                Ok(answer) => {
+                    clock.finish();
+                    exchange.status = answer.status;
+                    exchange.headers = answer.headers;
+                    exchange.protocol = answer.protocol;
+                    match answer.body {
+                        Ok(body) => exchange.body = body,
+                        Err(failure) => exchange.failure = Some(failure),
+                    }
+                    if answer.keep && exchange.failure.is_none() {
+                        self.keep(origin, connection);
+                    }
+                    return;
+                }
+                // The peer closed a kept connection in the very moment when it was taken up again, and nothing of the request
+                // left: it goes out once more on a new connection, as every HTTP client does (RFC 9112, 9.3.1).
+                Err((_, Some(unsent))) if reused => request = unsent,
+                Err((failure, _)) => {
+                    clock.finish();
+                    exchange.failure = Some(failure);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn build(&self, target: &Target, method: Method, headers: HeaderMap, body: Option<Bytes>) -> Request<Full<Bytes>> {
+        let mut request = Request::new(Full::new(body.unwrap_or_default()));
+        *request.method_mut() = method;
+        *request.uri_mut() = target.path.clone();
+        *request.headers_mut() = headers;
+        let headers = request.headers_mut();
+        // hyper frames the body itself: two opinions about its length would be a request nobody can read.
+        headers.remove(header::CONTENT_LENGTH);
+        headers.remove(header::TRANSFER_ENCODING);
+        headers.entry(header::HOST).or_insert_with(|| target.host_header.clone());
+        headers.entry(header::USER_AGENT).or_insert_with(|| self.settings.user_agent.clone());
+        if let Some(authorization) = &target.authorization {
+            headers.entry(header::AUTHORIZATION).or_insert_with(|| authorization.clone());
+        }
+        request
+    }
+
+    /// A kept connection that still works, or a new one; and which of the two it is.
+    async fn connect(
+        &mut self,
+        origin: &Arc<Origin>,
+        started: Instant,
+        exchange: &mut Exchange,
+    ) -> Result<(Connection, bool), Failure> {
+        if let Some(position) = self.kept.iter().position(|(kept, _)| kept == origin) {
+            let (_, mut connection) = self.kept.swap_remove(position);
+            if connection.is_ready().await {
+                return Ok((connection, true));
+            }
+        }
+        let addresses = self.resolve(origin).await?;
+        exchange.timings.blocked = started.elapsed();
+        let dialing = Instant::now();
+        let connection = Connection::open(&addresses, origin.port).await;
+        exchange.timings.connecting = dialing.elapsed();
+        Ok((connection?, false))
+    }
+
+    /// The addresses of an origin that may be called. Grants are looked at here, where a name has become an address: a granted
+    /// network holds whatever the name says.
+    async fn resolve(&self, origin: &Origin) -> Result<Vec<IpAddr>, Failure> {
+        let by_name = self.settings.grants.allows_name(&origin.host, origin.port);
+        let refused = |code, tag| {
+            Failure::new(code, tag, self.settings.grants.refusal(&origin.host, origin.port))
+        };
+        if let Some(address) = origin.address {
+            return if by_name || self.settings.grants.allows_address(address, origin.port) {
+                Ok(vec![address])
+            } else {
+                Err(refused(ErrorCode::BLOCKED_ADDRESS, "address not granted"))
+            };
+        }
+        if !by_name && !self.settings.grants.has_networks() {
+            return Err(refused(ErrorCode::BLOCKED_HOST, "host not granted"));
+        }
+        let found = tokio::net::lookup_host((origin.host.as_str(), origin.port))
+            .await
+            .map_err(|error| Failure::new(ErrorCode::NO_SUCH_HOST, "no such host", format_args!("{}: {error}", origin.host)))?;
+        let mut addresses: Vec<IpAddr> = found.map(|peer| peer.ip()).collect();
+        if addresses.is_empty() {
+            return Err(Failure::new(ErrorCode::NO_SUCH_HOST, "no such host", &origin.host));
+        }
+        // k6's default policy, preferIPv4; the order is the resolver's otherwise.
+        addresses.sort_by_key(IpAddr::is_ipv6);
+        addresses.dedup();
+        if !by_name {
+            addresses.retain(|address| self.settings.grants.allows_address(*address, origin.port));
+            if addresses.is_empty() {
+                return Err(refused(ErrorCode::BLOCKED_HOST, "host not granted"));
+            }
+        }
+        Ok(addresses)
+    }
+
+    fn keep(&mut self, origin: Arc<Origin>, connection: Connection) {
+        if self.settings.no_connection_reuse {
+            return;
+        }
+        if self.kept.len() >= MAX_KEPT_CONNECTIONS {
+            self.kept.remove(0);
+        }
+        self.kept.push((origin, connection));
+    }
+}
+
+/// Reads the phases off the meter however the exchange ends: by an answer, by an error, or by being dropped at its timeout.
+struct PhaseClock<'a> {
+    begun: Instant,
+    exchange: &'a mut Exchange,
+    meter: Arc<Meter>,
+}
+
+impl PhaseClock<'_> {
+    /// By being dropped.
+    fn finish(self) {}
+}
+
+impl Drop for PhaseClock<'_> {
+    fn drop(&mut self) {
+        let ended = Instant::now();
+        let timings = &mut self.exchange.timings;
+        let first_write = self.meter.first_write().unwrap_or(self.begun);
+        let written = self.meter.last_write().unwrap_or(first_write);
+        timings.sending = written - first_write;
+        // An answer may begin before the request has left completely: then nobody waited.
+        let answered = self.meter.first_read().map_or(ended, |at| at.max(written));
+        timings.waiting = answered.saturating_duration_since(written);
+        timings.receiving = ended.saturating_duration_since(answered);
+        self.exchange.bytes_sent += self.meter.bytes_written();
+        self.exchange.bytes_received += self.meter.bytes_read();
+    }
+}
+
+async fn exchange_once(
+    connection: &mut Connection,
+    request: Request<Full<Bytes>>,
+    settings: &ClientSettings,
+) -> Result<Answer, (Failure, Option<Request<Full<Bytes>>>)> {
+    let asks_to_close = wants_close(request.headers());
+    let (head, mut incoming) = connection.send(request).await?.into_parts();
+    let protocol = match head.version {
+        Version::HTTP_10 => "HTTP/1.0",
+        _ => "HTTP/1.1",
+    };
+    let body = connection.drive(read_body(&mut incoming, settings)).await;
+    let keep = !asks_to_close && !wants_close(&head.headers) && head.version != Version::HTTP_10;
+    Ok(Answer { status: head.status.as_u16(), headers: head.headers, protocol, body, keep })
+}
+
+fn wants_close(headers: &HeaderMap) -> bool {
+    headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .any(|value| value.split(',').any(|token| token.trim().eq_ignore_ascii_case("close")))
+}
+
+/// Most answers are one chunk, which is kept as it is, without a copy.
+async fn read_body(incoming: &mut hyper::body::Incoming, settings: &ClientSettings) -> Result<Bytes, Failure> {
+    let mut first = Bytes::new();
+    let mut all = BytesMut::new();
+    while let Some(frame) = incoming.frame().await {
+        let Ok(data) = frame.map_err(|error| Failure::exchange(&error))?.into_data() else {
+            continue;
+        };
+        if settings.discard_response_bodies {
+            continue;
+        }
+        if all.len().max(first.len()) + data.len() > settings.max_body_bytes {
+            return Err(Failure::new(
+                ErrorCode::OTHER,
+                "body too long",
+                format_args!("over {} bytes; set discardResponseBodies, or raise --memory-limit", settings.max_body_bytes),
+            ));
+        }
+        if first.is_empty() {
+            first = data;
+        } else {
+            if all.is_empty() {
+                all.extend_from_slice(&first);
+            }
+            all.extend_from_slice(&data);
+        }
+    }
+    Ok(if all.is_empty() { first } else { all.freeze() })
+}

@@ -1,0 +1,16 @@
+//! The HTTP client of one virtual user: HTTP/1.1 over hyper, one keep-alive connection per origin, phases timed at the socket.
+//!
+//! A connection is driven by the task that uses it: no task of its own, no hop between tasks, and a virtual user that is
+//! dropped takes its sockets with it.
+
+mod client;
+mod connection;
+mod failure;
+mod meter;
+mod rate_limit;
+mod target;
+
+pub use client::{Client, ClientSettings, Exchange, Outgoing, Timings};
+pub use failure::{ErrorCode, Failure};
+pub use rate_limit::RateLimit;
+pub use target::{Target, TargetError};

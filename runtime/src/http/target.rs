@@ -1,0 +1,149 @@
+//! A parsed URL, ready to be sent to.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use hyper::Uri;
+use hyper::header::HeaderValue;
+use url::{Host, Url};
+
+/// Where requests to one URL go. Parsing costs more than a request's other bookkeeping, so targets are cached by the URL's text.
+#[derive(Debug)]
+pub struct Target {
+    /// The URL as it was given, without a fragment and a password.
+    pub url: Arc<str>,
+    /// Who is connected to.
+    pub origin: Arc<Origin>,
+    /// The path and query to request.
+    pub path: Uri,
+    /// The `Host` header.
+    pub host_header: HeaderValue,
+    /// `Authorization: Basic …`, if the URL names a user.
+    pub authorization: Option<HeaderValue>,
+}
+
+/// A host and port. Connections are kept by it.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub struct Origin {
+    /// Normalised: lower case, punycode, IPv6 without brackets.
+    pub host: String,
+    /// Never 0.
+    pub port: u16,
+    /// The address, when the host is one and not a name.
+    pub address: Option<IpAddr>,
+}
+
+impl std::fmt::Display for Origin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.address {
+            Some(IpAddr::V6(address)) => write!(f, "[{address}]:{}", self.port),
+            _ => write!(f, "{}:{}", self.host, self.port),
+        }
+    }
+}
+
+/// Why a URL cannot be requested.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TargetError {
+    /// Not a URL at all.
+    #[error("`{url}` is not an absolute URL ({reason}); write it as http://host:port/path")]
+    Invalid {
+        /// As given.
+        url: String,
+        /// The parser's word.
+        reason: String,
+    },
+    /// A scheme other than http.
+    #[error("`{url}`: the scheme `{scheme}` is not supported by this version; use http")]
+    Scheme {
+        /// As given.
+        url: String,
+        /// As given.
+        scheme: String,
+    },
+}
+
+impl Target {
+    /// Parses an absolute `http` URL.
+    ///
+    /// # Errors
+    /// When it is not one; the text names the URL and the remedy.
+    pub fn parse(text: &str) -> Result<Self, TargetError> {
+        let invalid = |reason: String| TargetError::Invalid { url: abridge(text), reason };
+        let mut url = Url::parse(text).map_err(|error| invalid(error.to_string()))?;
+        if url.scheme() != "http" {
+            return Err(TargetError::Scheme { url: abridge(text), scheme: url.scheme().to_owned() });
+        }
+        url.set_fragment(None);
+        let authorization = basic_authorization(&url);
+        // A password in a URL would end up in tags, logs and reports.
+        let _ = url.set_password(None);
+        let _ = url.set_username("");
+        let (host, address) = match url.host() {
+            Some(Host::Domain(name)) => (name.to_owned(), None),
+            Some(Host::Ipv4(address)) => (address.to_string(), Some(IpAddr::V4(address))),
+            Some(Host::Ipv6(address)) => (address.to_string(), Some(IpAddr::V6(address))),
+            None => return Err(invalid("it has no host".to_owned())),
+        };
+        let port = url.port_or_known_default().filter(|port| *port != 0).ok_or_else(|| invalid("port 0".to_owned()))?;
+        let path = url[url::Position::BeforePath..].parse::<Uri>().map_err(|error| invalid(error.to_string()))?;
+        let authority = &url[url::Position::BeforeHost..url::Position::AfterPort];
+        let host_header = HeaderValue::from_str(authority).map_err(|error| invalid(error.to_string()))?;
+        Ok(Self { url: url.as_str().into(), origin: Arc::new(Origin { host, port, address }), path, host_header, authorization })
+    }
+}
+
+/// RFC 7617: user and password, percent-decoded, joined by a colon, in base 64.
+fn basic_authorization(url: &Url) -> Option<HeaderValue> {
+    use base64::Engine as _;
+    if url.username().is_empty() && url.password().is_none() {
+        return None;
+    }
+    let decoded = |text: &str| percent_encoding::percent_decode_str(text).collect::<Vec<u8>>();
+    let mut credentials = decoded(url.username());
+    credentials.push(b':');
+    credentials.extend(decoded(url.password().unwrap_or_default()));
+    let mut value =
+        HeaderValue::try_from(format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(credentials))).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+/// A URL in an error message: a module may pass megabytes.
+fn abridge(text: &str) -> String {
+    const LONGEST: usize = 200;
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_taken_apart_once() {
+        let target = Target::parse("http://User:secret@EXAMPLE.com:8080/a%20b?x=1&y=é#part").unwrap();
+        assert_eq!(target.origin.to_string(), "example.com:8080");
+        assert_eq!(target.path.to_string(), "/a%20b?x=1&y=%C3%A9");
+        assert_eq!(target.host_header, "example.com:8080");
+        assert_eq!(&*target.url, "http://example.com:8080/a%20b?x=1&y=%C3%A9");
+        assert_eq!(target.authorization.unwrap(), "Basic VXNlcjpzZWNyZXQ=");
+        let target = Target::parse("http://[::1]/").unwrap();
+        assert_eq!((target.origin.port, target.origin.to_string().as_str()), (80, "[::1]:80"));
+        assert_eq!(target.host_header, "[::1]");
+    }
+
+    #[test]
+    fn what_cannot_be_requested_says_why() {
+        let error = |text: &str| Target::parse(text).unwrap_err().to_string();
+        assert_eq!(
+            error("/points"),
+            "`/points` is not an absolute URL (relative URL without a base); write it as http://host:port/path"
+        );
+        assert_eq!(error("ftp://a/"), "`ftp://a/`: the scheme `ftp` is not supported by this version; use http");
+        assert!(error("http://").contains("not an absolute URL"));
+        assert!(error("http://a:0/").contains("port 0"));
+    }
+}

@@ -1,0 +1,250 @@
+//! Lines from modules and from the runtime itself, for the person who watches.
+//!
+//! A module may print from ten thousand virtual users at once. The load must not wait for a terminal, and a flood must not bury the
+//! one line that matters: identical lines within a second are printed once with a count, and a second holds so many lines.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// Lines waiting to be printed; more are counted and dropped.
+const QUEUED_LINES: usize = 4096;
+/// How long identical lines are counted together.
+const WINDOW: Duration = Duration::from_secs(1);
+/// Distinct lines printed in a window.
+const LINES_PER_WINDOW: usize = 50;
+/// A longer line is cut.
+const MAX_LINE_BYTES: usize = 4096;
+
+/// How much a line matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Level {
+    /// Only with `--verbose`.
+    Debug,
+    /// What a scenario prints.
+    Info,
+    /// Something is odd.
+    Warn,
+    /// Something failed.
+    Error,
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Debug => "debug",
+            Self::Info => "info",
+            Self::Warn => "warn",
+            Self::Error => "error",
+        })
+    }
+}
+
+/// Who a line is from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// The runtime.
+    Runtime,
+    /// `setup`, `teardown` and the like, by name.
+    Stage(&'static str),
+    /// A virtual user in one of its iterations.
+    Vu {
+        /// From 1.
+        vu: u64,
+        /// From 0.
+        iteration: u64,
+    },
+}
+
+#[derive(Debug)]
+struct Line {
+    level: Level,
+    source: Source,
+    text: String,
+}
+
+/// Where lines are sent. Cloning is cheap; sending never waits.
+#[derive(Debug, Clone)]
+pub struct Log {
+    lines: SyncSender<Line>,
+    least: Level,
+    dropped: Arc<AtomicU64>,
+}
+
+/// The thread that prints. It ends when the last [`Log`] is gone.
+#[derive(Debug)]
+pub struct Printer {
+    thread: JoinHandle<()>,
+    dropped: Arc<AtomicU64>,
+}
+
+impl Log {
+    /// Starts the printer: `print` gets whole lines, without a line feed, that are at least of level `least`.
+    ///
+    /// # Panics
+    /// When the system has no thread left.
+    pub fn start(least: Level, print: impl FnMut(&str) + Send + 'static) -> (Self, Printer) {
+        let (sender, receiver) = sync_channel(QUEUED_LINES);
+        let dropped = Arc::new(AtomicU64::new(0));
+        let counter = Arc::clone(&dropped);
+        let thread = std::thread::Builder::new()
+            .name("log".to_owned())
+            .spawn(move || Thinner { print, window: HashMap::new(), dropped: counter }.run(&receiver))
+            .expect("a thread for the log");
+        (Self { lines: sender, least, dropped: Arc::clone(&dropped) }, Printer { thread, dropped })
+    }
+
+    /// Writes a line, or counts it as dropped when the printer cannot keep up.
+    pub fn write(&self, level: Level, source: Source, text: &str) {
+        if level < self.least {
+            return;
+        }
+        let text = printable(text);
+        if self.lines.try_send(Line { level, source, text }).is_err() {
+            self.dropped.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// A line of the runtime's own.
+    pub fn runtime(&self, level: Level, text: &str) {
+        self.write(level, Source::Runtime, text);
+    }
+}
+
+impl Printer {
+    /// Waits until everything is printed; gives how many lines were left out. All [`Log`]s must be gone, or go.
+    pub fn finish(self) -> u64 {
+        // The printing thread panics only if `print` does: nothing is left to be done then.
+        let _ = self.thread.join();
+        self.dropped.load(Relaxed)
+    }
+}
+
+/// A module's text must not move the cursor, ring the bell or forge another line.
+fn printable(text: &str) -> String {
+    let mut clean: String = text
+        .char_indices()
+        .take_while(|(at, _)| *at < MAX_LINE_BYTES)
+        .map(|(_, c)| if c.is_control() && c != '\t' { '\u{fffd}' } else { c })
+        .collect();
+    if text.len() > MAX_LINE_BYTES {
+        clean.push('…');
+    }
+    clean
+}
+
+struct Thinner<P> {
+    print: P,
+    /// Lines printed in this window, and how often each came again.
+    window: HashMap<(Level, String), u64>,
+    dropped: Arc<AtomicU64>,
+}
+
+impl<P: FnMut(&str)> Thinner<P> {
+    fn run(mut self, lines: &Receiver<Line>) {
+        let mut window_ends = Instant::now() + WINDOW;
+        loop {
+            match lines.recv_timeout(window_ends.saturating_duration_since(Instant::now())) {
+                Ok(line) => self.line(line),
+                Err(RecvTimeoutError::Timeout) => {
+                    self.close_window();
+                    window_ends = Instant::now() + WINDOW;
+                }
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        self.close_window();
+    }
+
+    fn line(&mut self, Line { level, source, text }: Line) {
+        if source == Source::Runtime {
+            (self.print)(&format!("{level}: {text}"));
+            return;
+        }
+        let key = (level, text);
+        if let Some(repeats) = self.window.get_mut(&key) {
+            *repeats += 1;
+            return;
+        }
+        if self.window.len() >= LINES_PER_WINDOW {
+            self.dropped.fetch_add(1, Relaxed);
+            return;
+        }
+        let (level, text) = &key;
+        match source {
+            Source::Vu { vu, iteration } => (self.print)(&format!("{level} [vu {vu} iter {iteration}]: {text}")),
+            Source::Stage(stage) => (self.print)(&format!("{level} [{stage}]: {text}")),
+            Source::Runtime => {}
+        }
+        self.window.insert(key, 0);
+    }
+
+    fn close_window(&mut self) {
+        let mut repeated: Vec<_> = self.window.drain().filter(|(_, repeats)| *repeats > 0).collect();
+        repeated.sort();
+        for ((level, text), repeats) in repeated {
+            (self.print)(&format!("{level} [{repeats} times more]: {text}"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    fn collect(write: impl FnOnce(&Log)) -> (Vec<String>, u64) {
+        let printed = Arc::new(Mutex::new(Vec::new()));
+        let sink = Arc::clone(&printed);
+        let (log, printer) = Log::start(Level::Info, move |line| sink.lock().unwrap().push(line.to_owned()));
+        write(&log);
+        drop(log);
+        let dropped = printer.finish();
+        (Arc::try_unwrap(printed).unwrap().into_inner().unwrap(), dropped)
+    }
+
+    #[test]
+    fn a_line_says_who_wrote_it_and_cannot_forge_another() {
+        let (lines, dropped) = collect(|log| {
+            log.write(Level::Info, Source::Vu { vu: 3, iteration: 0 }, "one\x1b[2J\ntwo");
+            log.write(Level::Debug, Source::Stage("setup"), "hidden");
+            log.write(Level::Warn, Source::Stage("setup"), "seen");
+        });
+        assert_eq!(lines, ["info [vu 3 iter 0]: one\u{fffd}[2J\u{fffd}two", "warn [setup]: seen"]);
+        assert_eq!(dropped, 0);
+    }
+
+    #[test]
+    fn identical_lines_are_one_line_with_a_count() {
+        let (lines, dropped) = collect(|log| {
+            for iteration in 0..100 {
+                log.write(Level::Info, Source::Vu { vu: 1, iteration }, "sold out");
+            }
+        });
+        // A window may end in the middle, so the count may be split; nothing is lost.
+        assert_eq!(lines[0], "info [vu 1 iter 0]: sold out");
+        let more: u64 = lines[1..].iter().filter_map(|line| line.split(['[', ' ']).nth(2)?.parse::<u64>().ok()).sum();
+        let firsts = lines.iter().filter(|line| line.contains("[vu 1")).count() as u64;
+        assert_eq!(more + firsts, 100, "{lines:?}");
+        assert_eq!(dropped, 0);
+    }
+
+    #[test]
+    fn a_flood_is_thinned_out_and_counted() {
+        const WRITTEN: u64 = 20_000;
+        let (lines, dropped) = collect(|log| {
+            for line in 0..WRITTEN {
+                log.write(Level::Info, Source::Vu { vu: 1, iteration: 0 }, &format!("line {line}"));
+            }
+        });
+        assert_eq!(lines.len() as u64 + dropped, WRITTEN);
+        assert!(dropped > 0);
+    }
+}

@@ -1,0 +1,260 @@
+//! One virtual user: an instance of the module, kept from iteration to iteration, replaced after a trap.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+use wasmtime::{Store, Trap};
+
+use crate::host::bindings::Scenario;
+use crate::host::context::ShardContext;
+use crate::host::{Departure, Position, VuState};
+use crate::log::Level;
+use crate::module::Module;
+
+/// A virtual user, from 1; or, as number 0, the stage that runs `setup`, `teardown` and the like.
+pub struct Vu {
+    module: Arc<Module>,
+    /// `None` only while the instance is being replaced.
+    live: Option<Live>,
+    /// Set while the module runs: whoever finds it set knows that the last call was cut short.
+    spoilt: bool,
+    iterations: u64,
+}
+
+struct Live {
+    store: Store<VuState>,
+    scenario: Scenario,
+}
+
+impl std::fmt::Debug for Vu {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Vu").field("iterations", &self.iterations).field("spoilt", &self.spoilt).finish_non_exhaustive()
+    }
+}
+
+/// Why a call into a module gave no result.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// The module returned an error.
+    #[error("{0}")]
+    Returned(String),
+    /// The module ended its iteration by `fail`.
+    #[error("{0}")]
+    Failed(String),
+    /// The module aborted the test.
+    #[error("aborted: {0}")]
+    Aborted(String),
+    /// The module trapped, or there is no instance of it to call.
+    #[error("{0}")]
+    Trapped(String),
+}
+
+/// No instance can be made.
+#[derive(Debug, thiserror::Error)]
+#[error("VU {vu} cannot be initialised: {reason}")]
+pub struct InstantiateError {
+    /// Its number.
+    pub vu: u64,
+    /// wasmtime's word.
+    pub reason: String,
+}
+
+/// Where an iteration stands in its scenario.
+#[derive(Debug, Clone, Copy)]
+pub struct IterationPlace {
+    /// Index in the plan.
+    pub scenario: usize,
+    /// Index in the module's functions.
+    pub function: u32,
+    /// From 0, among all of the scenario's.
+    pub number_in_scenario: u64,
+    /// When the scenario began.
+    pub scenario_started: Instant,
+}
+
+impl Vu {
+    /// Makes virtual user `vu` with its instance.
+    ///
+    /// # Errors
+    /// When the pool or the machine's memory is exhausted, or the module traps while it is initialised.
+    pub async fn new(module: Arc<Module>, shard: Arc<ShardContext>, vu: u64) -> Result<Self, InstantiateError> {
+        let state = VuState::new(shard, vu);
+        let live = match Live::new(&module, state).await {
+            Ok(live) => live,
+            Err((_, reason)) => return Err(InstantiateError { vu, reason }),
+        };
+        Ok(Self { module, live: Some(live), spoilt: false, iterations: 0 })
+    }
+
+    /// Runs one iteration. Dropping the future interrupts the module; the next iteration then begins on a fresh instance.
+    ///
+    /// # Errors
+    /// When the iteration fails, however it does.
+    pub async fn iterate(&mut self, place: IterationPlace) -> Result<(), CallError> {
+        let number_in_vu = self.iterations;
+        self.iterations += 1;
+        let position = Position::Iteration {
+            scenario: place.scenario,
+            number_in_scenario: place.number_in_scenario,
+            number_in_vu,
+            scenario_started: place.scenario_started,
+        };
+        let live = self.enter(position).await?;
+        let cpu = Arc::clone(&live.store.data().cpu);
+        let call = live.scenario.flashcrowd_scenario_lifecycle().call_run(&mut live.store, place.function);
+        let result = cpu.measure(call).await;
+        self.leave(result)
+    }
+
+    /// Asks the module what it is, as JSON.
+    ///
+    /// # Errors
+    /// When it traps.
+    pub async fn describe(&mut self) -> Result<String, CallError> {
+        let live = self.enter(Position::Describe).await?;
+        let cpu = Arc::clone(&live.store.data().cpu);
+        let call = live.scenario.flashcrowd_scenario_lifecycle().call_describe(&mut live.store);
+        let result = cpu.measure(call).await;
+        self.leave(result.map(Ok))
+    }
+
+    /// Runs `setup`.
+    ///
+    /// # Errors
+    /// When it returns an error or traps.
+    pub async fn setup(&mut self) -> Result<Option<Vec<u8>>, CallError> {
+        let live = self.enter(Position::Stage("setup")).await?;
+        let cpu = Arc::clone(&live.store.data().cpu);
+        let call = live.scenario.flashcrowd_scenario_lifecycle().call_setup(&mut live.store);
+        let result = cpu.measure(call).await;
+        self.leave(result)
+    }
+
+    /// Runs `teardown`.
+    ///
+    /// # Errors
+    /// When it returns an error or traps.
+    pub async fn teardown(&mut self) -> Result<(), CallError> {
+        let live = self.enter(Position::Stage("teardown")).await?;
+        let cpu = Arc::clone(&live.store.data().cpu);
+        let call = live.scenario.flashcrowd_scenario_lifecycle().call_teardown(&mut live.store);
+        let result = cpu.measure(call).await;
+        self.leave(result)
+    }
+
+    /// Runs `handle-summary`; gives pairs of destination and content.
+    ///
+    /// # Errors
+    /// When it returns an error or traps.
+    pub async fn handle_summary(&mut self, data: &str) -> Result<Option<Vec<(String, Vec<u8>)>>, CallError> {
+        let live = self.enter(Position::Stage("handle_summary")).await?;
+        let cpu = Arc::clone(&live.store.data().cpu);
+        let call = live.scenario.flashcrowd_scenario_lifecycle().call_handle_summary(&mut live.store, data);
+        let result = cpu.measure(call).await;
+        self.leave(result)
+    }
+
+    /// Gets the instance ready for a call, on a fresh one if the last call spoilt it.
+    async fn enter(&mut self, position: Position) -> Result<&mut Live, CallError> {
+        if self.spoilt || self.live.is_none() {
+            self.renew().await?;
+        }
+        self.spoilt = true;
+        let Some(live) = &mut self.live else {
+            return Err(CallError::Trapped("there is no instance".to_owned()));
+        };
+        live.store.data_mut().enter(position);
+        Ok(live)
+    }
+
+    async fn renew(&mut self) -> Result<(), CallError> {
+        let Some(live) = self.live.take() else {
+            return Err(CallError::Trapped("the instance could not be replaced earlier".to_owned()));
+        };
+        // The old instance goes first: it holds the pool's slot that the new one will take.
+        let state = live.store.into_data().reborn();
+        match Live::new(&self.module, state).await {
+            Ok(live) => {
+                self.live = Some(live);
+                self.spoilt = false;
+                Ok(())
+            }
+            Err((_, reason)) => Err(CallError::Trapped(format!("no fresh instance: {reason}"))),
+        }
+    }
+
+    fn leave<T>(&mut self, result: wasmtime::Result<Result<T, String>>) -> Result<T, CallError> {
+        let Some(live) = &mut self.live else {
+            return Err(CallError::Trapped("there is no instance".to_owned()));
+        };
+        live.store.data_mut().leave();
+        match result {
+            Ok(result) => {
+                self.spoilt = false;
+                result.map_err(CallError::Returned)
+            }
+            Err(trap) => Err(explain(&trap, live.store.data_mut())),
+        }
+    }
+}
+
+impl Live {
+    async fn new(module: &Module, state: VuState) -> Result<Self, (Box<VuState>, String)> {
+        let mut store = Store::new(module.engine().wasmtime(), state);
+        store.limiter(|state| &mut state.memory);
+        store.epoch_deadline_callback(|store| Ok(store.data().cpu.at_epoch().into()));
+        store.set_epoch_deadline(1);
+        let cpu = Arc::clone(&store.data().cpu);
+        let instantiated = cpu.measure(module.pre().instantiate_async(&mut store)).await;
+        match instantiated {
+            Ok(scenario) => Ok(Self { store, scenario }),
+            Err(error) => {
+                let mut state = store.into_data();
+                let reason = explain(&error, &mut state).to_string();
+                Err((Box::new(state), reason))
+            }
+        }
+    }
+}
+
+/// Says why a module trapped in words that its author understands.
+fn explain(trap: &wasmtime::Error, state: &mut VuState) -> CallError {
+    let panic = state.panic.take();
+    match state.departure.take() {
+        Some(Departure::FailIteration(reason)) => return CallError::Failed(reason),
+        Some(Departure::Abort(reason)) => return CallError::Aborted(reason),
+        None => {}
+    }
+    let text = if state.memory.denied() {
+        format!(
+            "out of memory: the instance wanted more than its {} MiB (raise --memory-limit, or free what is no longer needed)",
+            state.memory.max_bytes() >> 20
+        )
+    } else if let Some(message) = panic {
+        message
+    } else {
+        match trap.downcast_ref::<Trap>() {
+            Some(Trap::Interrupt) => format!(
+                "interrupted: computed for more than {:?} in one call (an endless loop? raise --cpu-limit if it is meant)",
+                state.shard.test.limits.cpu
+            ),
+            Some(Trap::StackOverflow) => "call stack exhausted: a recursion without end?".to_owned(),
+            Some(trap) => format!("trap: {trap}"),
+            None => match trap.downcast_ref::<wasmtime_wasi::I32Exit>() {
+                Some(exit) => format!("the module called exit({})", exit.0),
+                None => format!("{:#}", Brief(trap)),
+            },
+        }
+    };
+    state.shard.test.log.write(Level::Debug, crate::log::Source::Runtime, &format!("{trap:?}"));
+    CallError::Trapped(text)
+}
+
+/// An error without the wasm backtrace that wasmtime puts around it.
+struct Brief<'a>(&'a wasmtime::Error);
+
+impl std::fmt::Display for Brief<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0.root_cause().to_string())
+    }
+}
