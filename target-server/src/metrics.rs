@@ -1,0 +1,267 @@
+//! What the server counts about itself, and `GET /metrics`.
+
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+use crate::app::App;
+use crate::error::ApiError;
+use crate::ids::CouponId;
+
+/// Upper bounds of the buckets for durations, in seconds.
+const DURATION_BUCKETS_S: [f64; 18] = [
+    0.0005, 0.001, 0.0025, 0.005, 0.0075, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5,
+    5.0, 10.0, 30.0,
+];
+
+/// Upper bounds of the buckets for requests per commit.
+const BATCH_BUCKETS: [f64; 13] = [
+    1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 2048.0, 4096.0,
+];
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RouteLabels {
+    method: &'static str,
+    route: &'static str,
+    status: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CouponLabels {
+    coupon: i64,
+    result: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ResultLabels {
+    result: &'static str,
+}
+
+/// Everything that `GET /metrics` shows.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    requests: Family<RouteLabels, Histogram, fn() -> Histogram>,
+    coupon_results: Family<CouponLabels, Counter>,
+    payment_results: Family<ResultLabels, Counter>,
+    /// Calls of the API being worked on, those waiting in the queue included.
+    pub in_flight: Gauge,
+    /// Requests waiting for one of the `--max-concurrency` places.
+    pub queued: Gauge,
+    /// How long requests waited for such a place, in seconds.
+    pub queue_wait: Histogram,
+    /// Errors answered because of `--error-rate`.
+    pub injected_errors: Counter,
+    /// Charges of points done.
+    pub charges: Counter,
+    /// Calls of `POST /reset` done.
+    pub resets: Counter,
+    /// What the store counts about itself.
+    pub store: StoreMetrics,
+}
+
+/// What a store counts about itself. Clones share their counts.
+#[derive(Clone, Debug)]
+pub struct StoreMetrics {
+    /// Requests waiting for a commit.
+    pub waiting: Gauge,
+    /// Requests per transaction.
+    pub batch_size: Histogram,
+    /// Time of a transaction from its first statement to its durable end, in seconds.
+    pub commit: Histogram,
+    /// Transactions that failed; their requests were answered 503.
+    pub failures: Counter,
+    /// Outbox rows not yet marked as published.
+    pub outbox_pending: Gauge,
+}
+
+impl Default for StoreMetrics {
+    fn default() -> Self {
+        Self {
+            waiting: Gauge::default(),
+            batch_size: Histogram::new(BATCH_BUCKETS),
+            commit: durations(),
+            failures: Counter::default(),
+            outbox_pending: Gauge::default(),
+        }
+    }
+}
+
+fn durations() -> Histogram {
+    Histogram::new(DURATION_BUCKETS_S)
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let metrics = Self {
+            registry: Registry::default(),
+            requests: Family::new_with_constructor(durations as fn() -> Histogram),
+            coupon_results: Family::default(),
+            payment_results: Family::default(),
+            in_flight: Gauge::default(),
+            queued: Gauge::default(),
+            queue_wait: durations(),
+            injected_errors: Counter::default(),
+            charges: Counter::default(),
+            resets: Counter::default(),
+            store: StoreMetrics::default(),
+        };
+        metrics.registered()
+    }
+}
+
+impl Metrics {
+    fn registered(mut self) -> Self {
+        let r = &mut self.registry;
+        r.register(
+            "http_request_duration_seconds",
+            "Time from a request's head to its answer, queueing and added latency included; its _count is the number of requests",
+            self.requests.clone(),
+        );
+        r.register(
+            "http_requests_in_flight",
+            "Calls of the API being worked on, queued ones included",
+            self.in_flight.clone(),
+        );
+        r.register(
+            "http_requests_queued",
+            "Requests waiting for a place of --max-concurrency",
+            self.queued.clone(),
+        );
+        r.register(
+            "http_queue_wait_seconds",
+            "Time waited for a place of --max-concurrency",
+            self.queue_wait.clone(),
+        );
+        r.register(
+            "http_injected_errors",
+            "Errors answered because of --error-rate",
+            self.injected_errors.clone(),
+        );
+        r.register(
+            "coupon_requests",
+            "Handled coupon requests by result",
+            self.coupon_results.clone(),
+        );
+        r.register(
+            "point_charges",
+            "Charges of points done",
+            self.charges.clone(),
+        );
+        r.register(
+            "payment_requests",
+            "Handled payment requests by result",
+            self.payment_results.clone(),
+        );
+        r.register("resets", "Calls of POST /reset done", self.resets.clone());
+        r.register(
+            "store_waiting",
+            "Requests waiting for a commit",
+            self.store.waiting.clone(),
+        );
+        r.register(
+            "store_batch_size",
+            "Requests per committed transaction",
+            self.store.batch_size.clone(),
+        );
+        r.register(
+            "store_commit_seconds",
+            "Time of a transaction, durable end included",
+            self.store.commit.clone(),
+        );
+        r.register(
+            "store_failures",
+            "Transactions that failed",
+            self.store.failures.clone(),
+        );
+        r.register(
+            "outbox_pending",
+            "Outbox rows not yet marked as published",
+            self.store.outbox_pending.clone(),
+        );
+        self
+    }
+
+    /// Counts one answered request. `route` is the pattern and not the URL, so that the number of series stays small.
+    pub(crate) fn request(
+        &self,
+        method: &'static str,
+        route: &'static str,
+        status: u16,
+        took: Duration,
+    ) {
+        self.requests
+            .get_or_create(&RouteLabels {
+                method,
+                route,
+                status,
+            })
+            .observe(took.as_secs_f64());
+    }
+
+    /// Counts one handled coupon request. Only coupons that exist may be given: each is a series.
+    pub(crate) fn coupon_result(&self, coupon: CouponId, result: &'static str) {
+        self.coupon_results
+            .get_or_create(&CouponLabels {
+                coupon: coupon.get(),
+                result,
+            })
+            .inc();
+    }
+
+    /// Counts one handled payment request.
+    pub(crate) fn payment_result(&self, result: &'static str) {
+        self.payment_results
+            .get_or_create(&ResultLabels { result })
+            .inc();
+    }
+
+    /// The counts in the OpenMetrics text format, which Prometheus reads.
+    ///
+    /// # Errors
+    /// Never in practice: writing to a string does not fail.
+    pub fn text(&self) -> Result<String, std::fmt::Error> {
+        let mut text = String::new();
+        encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}
+
+/// Adds one to a gauge for as long as it lives, so that a request whose caller went away is taken off again.
+#[derive(Debug)]
+pub(crate) struct Counted<'a>(&'a Gauge);
+
+impl<'a> Counted<'a> {
+    pub(crate) fn new(gauge: &'a Gauge) -> Self {
+        gauge.inc();
+        Self(gauge)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+/// `GET /metrics`
+pub(crate) async fn metrics(State(app): State<App>) -> Result<Response, ApiError> {
+    let text = app.metrics.text().map_err(|error| {
+        ApiError::new(
+            axum::http::StatusCode::INTERNAL_SERVER_ERROR,
+            "METRICS_UNWRITABLE",
+            error.to_string(),
+        )
+    })?;
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    Ok(([(header::CONTENT_TYPE, kind)], text).into_response())
+}
