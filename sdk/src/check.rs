@@ -81,7 +81,7 @@ pub fn check(name: &str, passed: bool) -> bool {
             handle
         }
     });
-    host::checks::record(handle, passed, 0);
+    host::checks::add(handle, passed, 0);
     passed
 }
 
@@ -120,7 +120,7 @@ impl Check {
 
     #[doc(hidden)]
     pub fn record_interned(&self, passed: bool, tags: u32) -> bool {
-        host::checks::record(self.handle(), passed, tags);
+        host::checks::add(self.handle(), passed, tags);
         passed
     }
 

@@ -84,7 +84,7 @@
 //!
 //! The crate also compiles for the machine at hand, so that `cargo test` can test a scenario's own logic. There, checks and
 //! metrics go nowhere, `sleep` sleeps, environment variables are the process's, and requests are not sent: they are answered
-//! with status 0 and an error that says so.
+//! with status 0 and an error that says so. [`testing`] calls a scenario's functions there.
 //!
 //! # Misuse that does not compile
 //!
@@ -160,12 +160,13 @@ mod result;
 mod summary;
 mod tags;
 pub mod test;
+#[cfg(not(target_family = "wasm"))]
+pub mod testing;
 mod text;
 mod timer;
 
 #[doc(hidden)]
 #[path = "private.rs"]
-#[expect(missing_docs, reason = "for the macros' output only")]
 pub mod __private;
 
 pub use check::{Check, check};
@@ -197,3 +198,8 @@ pub mod prelude {
         random, secs, sleep, stage, test, url,
     };
 }
+
+/// The README's example compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,52 +1,58 @@
-//! What the runtime calls.
+//! What the runtime calls, and what `testing` calls in its place.
 
-use crate::{host, registry};
+use crate::registry::{self, Files};
 
-/// The module as the runtime sees it.
-pub struct Module;
+/// See `describe` in `wit/lifecycle.wit`.
+pub(crate) fn describe() -> String {
+    start();
+    crate::describe::describe()
+}
 
-impl host::Guest for Module {
-    fn describe() -> String {
-        start();
-        crate::describe::describe()
+/// See `setup` in `wit/lifecycle.wit`.
+pub(crate) fn setup() -> Result<Option<Vec<u8>>, String> {
+    start();
+    registry::setup().map_or(Ok(None), |setup| (setup.run)())
+}
+
+/// See `run` in `wit/lifecycle.wit`.
+pub(crate) fn run(function: u32) -> Result<(), String> {
+    start();
+    let functions = registry::scenarios();
+    match functions.get(function as usize) {
+        Some(function) => (function.run)(),
+        None => Err(format!("there is no scenario function number {function}: the module has {}", functions.len())),
     }
+}
 
-    fn setup() -> Result<Option<Vec<u8>>, String> {
-        start();
-        registry::setup().map_or(Ok(None), |setup| (setup.run)())
-    }
+/// See `teardown` in `wit/lifecycle.wit`.
+pub(crate) fn teardown() -> Result<(), String> {
+    start();
+    registry::teardown().map_or(Ok(()), |teardown| (teardown.run)())
+}
 
-    fn run(function: u32) -> Result<(), String> {
-        start();
-        let functions = registry::scenarios();
-        match functions.get(function as usize) {
-            Some(function) => (function.run)(),
-            None => Err(format!("there is no scenario function number {function}: the module has {}", functions.len())),
-        }
-    }
-
-    fn teardown() -> Result<(), String> {
-        start();
-        registry::teardown().map_or(Ok(()), |teardown| (teardown.run)())
-    }
-
-    fn handle_summary(data: String) -> Result<registry::Files, String> {
-        start();
-        registry::handle_summary().map_or(Ok(None), |handle| (handle.run)(&data))
-    }
+/// See `handle-summary` in `wit/lifecycle.wit`.
+pub(crate) fn handle_summary(data: &str) -> Result<Files, String> {
+    start();
+    registry::handle_summary().map_or(Ok(None), |handle| (handle.run)(data))
 }
 
 /// Once per instance: panics are explained to the runtime, and the `log` crate's records go there.
 fn start() {
     static STARTED: std::sync::Once = std::sync::Once::new();
     STARTED.call_once(|| {
-        std::panic::set_hook(Box::new(|panic| {
-            let message = panic.payload_as_str().unwrap_or("a panic without a text");
-            match panic.location() {
-                Some(at) => host::execution::report_panic(&format!("{message} ({}:{}:{})", at.file(), at.line(), at.column())),
-                None => host::execution::report_panic(message),
-            }
-        }));
+        #[cfg(target_family = "wasm")]
+        std::panic::set_hook(Box::new(explain_panic));
         crate::logger::install();
     });
+}
+
+#[cfg(target_family = "wasm")]
+fn explain_panic(panic: &std::panic::PanicHookInfo<'_>) {
+    use crate::host::execution::report_panic;
+
+    let message = panic.payload_as_str().unwrap_or("a panic without a text");
+    match panic.location() {
+        Some(at) => report_panic(&format!("{message} ({}:{}:{})", at.file(), at.line(), at.column())),
+        None => report_panic(message),
+    }
 }

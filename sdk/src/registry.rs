@@ -1,4 +1,5 @@
 //! What the attributes marked, found again at run time.
+#![expect(missing_docs, reason = "for the macros' output only")]
 
 use std::fmt;
 use std::sync::OnceLock;
@@ -87,7 +88,7 @@ pub struct TeardownFunction {
 }
 
 /// What `handle_summary` asks to be written: destinations and contents.
-pub type Files = Option<Vec<(String, Vec<u8>)>>;
+pub(crate) type Files = Option<Vec<(String, Vec<u8>)>>;
 
 pub struct HandleSummaryFunction {
     pub at: At,

@@ -2,6 +2,7 @@
 //!
 //! The macros call a method on a value behind several references. Method look-up tries the type with most references first,
 //! so of the traits below the first one that fits is taken.
+#![expect(missing_docs, reason = "for the macros' output only")]
 
 /// A text for any error: with its causes where it has them, else `Display`, else `Debug`.
 pub mod error_text {

@@ -247,3 +247,61 @@ fn scenario_name(arguments: TokenStream) -> Result<Option<LitStr>> {
     }
     Ok(Some(name))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Attribute = fn(TokenStream, TokenStream) -> Result<TokenStream>;
+
+    fn refusal(attribute: Attribute, arguments: TokenStream, item: TokenStream) -> String {
+        attribute(arguments, item).expect_err("this must be refused").to_string()
+    }
+
+    #[test]
+    fn what_a_scenario_function_cannot_be_is_refused() {
+        let refused = |item| refusal(try_scenario, quote!(), item);
+        assert_eq!(
+            refused(quote!(async fn pay() {})),
+            "#[scenario] functions are not async: a call that waits suspends only its own virtual user; remove `async`"
+        );
+        assert_eq!(refused(quote!(unsafe fn pay() {})), "#[scenario] functions are safe functions; remove `unsafe`");
+        assert_eq!(
+            refused(quote!(fn pay<T>(data: T) {})),
+            "#[scenario] functions have no generic parameters: the runtime could not choose them"
+        );
+        assert_eq!(refused(quote!(fn pay(a: A, b: B) {})), "#[scenario] functions take at most one argument");
+        assert_eq!(refused(quote!(fn pay(&self) {})), "#[scenario] stands on a free function, not on a method");
+        assert_eq!(
+            refused(quote!(fn pay(data: &mut Data) {})),
+            "setup's data is the same for every call of a #[scenario] function; take it by value to change a copy of it"
+        );
+        assert!(refused(quote!(struct Pay;)).starts_with("#[scenario] stands on a function"));
+    }
+
+    #[test]
+    fn what_a_name_cannot_be_is_refused() {
+        let refused = |arguments| refusal(try_scenario, arguments, quote!(fn pay() {}));
+        assert_eq!(refused(quote!(name = "pay by card")), "\"pay by card\" cannot be a name: use letters, digits, `_` and `-`");
+        assert_eq!(refused(quote!(name = "")), "\"\" cannot be a name: use letters, digits, `_` and `-`");
+        assert_eq!(refused(quote!(exec = "pay")), "`exec` is not an argument of #[scenario]; there is only `name = \"…\"`");
+        assert!(try_scenario(quote!(name = "pay-by-card"), quote!(fn pay() {})).is_ok());
+    }
+
+    #[test]
+    fn the_other_attributes_take_no_arguments() {
+        let others: [(Attribute, &str); 4] =
+            [(try_options, "options"), (try_setup, "setup"), (try_teardown, "teardown"), (try_handle_summary, "handle_summary")];
+        for (attribute, name) in others {
+            assert_eq!(refusal(attribute, quote!(name = "x"), quote!(fn f() {})), format!("#[{name}] takes no arguments"));
+        }
+        assert_eq!(refusal(try_options, quote!(), quote!(fn f(data: u8) {})), "#[options] functions take no argument");
+        assert_eq!(refusal(try_setup, quote!(), quote!(fn f(data: u8) {})), "#[setup] functions take no argument");
+    }
+
+    #[test]
+    fn a_refused_function_stays() {
+        let expanded = scenario(quote!(), quote!(async fn pay() {})).to_string();
+        assert!(expanded.starts_with("async fn pay () { }") && expanded.contains("compile_error"), "{expanded}");
+    }
+}

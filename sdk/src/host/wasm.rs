@@ -1,4 +1,4 @@
-//! The bindings to the contract, generated from `wit/`.
+//! The bindings to the contract, generated from `wit/`, and the module as the runtime sees it.
 #![allow(
     missing_docs,
     unsafe_code,
@@ -15,9 +15,30 @@ wit_bindgen::generate!({
     ownership: Borrowing { duplicate_if_necessary: true },
 });
 
-pub use exports::flashcrowd::scenario::lifecycle::Guest;
-pub use self::flashcrowd::scenario::{checks, env, execution, groups, http, log, metrics, random, timer};
+pub(crate) use self::flashcrowd::scenario::{checks, env, execution, groups, http, log, metrics, random, timer};
+
+struct Module;
+
+impl exports::flashcrowd::scenario::lifecycle::Guest for Module {
+    fn describe() -> String {
+        crate::lifecycle::describe()
+    }
+
+    fn setup() -> Result<Option<Vec<u8>>, String> {
+        crate::lifecycle::setup()
+    }
+
+    fn run(function: u32) -> Result<(), String> {
+        crate::lifecycle::run(function)
+    }
+
+    fn teardown() -> Result<(), String> {
+        crate::lifecycle::teardown()
+    }
+
+    fn handle_summary(data: String) -> Result<crate::registry::Files, String> {
+        crate::lifecycle::handle_summary(&data)
+    }
+}
 
 export!(Module with_types_in self);
-
-pub use crate::lifecycle::Module;

@@ -1,0 +1,31 @@
+//! How many payments a second can the server take? Seed 002's first payment script: 50 users for a minute, at most 100 requests a
+//! second over all of them.
+//!
+//! The seed also declares `new Counter('http_reqs')`, which it never adds to. In k6 that only names the built-in metric,
+//! which counts every request by itself, so there is nothing to port.
+
+use flashcrowd::prelude::*;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Payment {
+    buyer_id: u32,
+    order_id: u32,
+}
+
+#[flashcrowd::options]
+fn options() -> Options {
+    Options::new()
+        .vus(50)
+        .duration(mins(1))
+        .rps(100)
+        .env_var(EnvVar::with_default("BASE_URL", "http://localhost:8080/orders/payment/kafka").help("the full URL of the payment call"))
+}
+
+#[flashcrowd::scenario]
+fn pay() {
+    let payment = Payment { buyer_id: random::range(1..=7), order_id: random::range(1..=107) };
+    let response = http::post(env("BASE_URL")).json(&payment).send();
+    check!(response, "status is 200" => |r| r.status() == 200);
+    sleep(1);
+}

@@ -1,0 +1,232 @@
+//! A stand-in for the runtime where there is none: a scenario's own logic can be tested as a native program. Requests are
+//! not sent, checks and metrics go nowhere; the rest is done with what the machine at hand has.
+
+pub(crate) mod checks {
+    pub(crate) fn intern(_name: &str) -> u32 {
+        0
+    }
+
+    pub(crate) fn add(_check: u32, _passed: bool, _tags: u32) {}
+}
+
+pub(crate) mod env {
+    pub(crate) fn get(name: &str) -> Option<String> {
+        std::env::var(name).ok()
+    }
+}
+
+pub(crate) mod execution {
+    pub(crate) fn vu_id() -> u64 {
+        0
+    }
+
+    pub(crate) fn iteration_in_vu() -> u64 {
+        0
+    }
+
+    pub(crate) fn iteration_in_scenario() -> u64 {
+        0
+    }
+
+    pub(crate) fn scenario_name() -> String {
+        String::new()
+    }
+
+    pub(crate) fn scenario_executor() -> String {
+        String::new()
+    }
+
+    pub(crate) fn scenario_elapsed() -> u64 {
+        0
+    }
+
+    pub(crate) fn scenario_progress() -> f64 {
+        0.0
+    }
+
+    pub(crate) fn test_elapsed() -> u64 {
+        0
+    }
+
+    std::thread_local! {
+        static SETUP_DATA: std::cell::RefCell<Option<Vec<u8>>> = const { std::cell::RefCell::new(None) };
+    }
+
+    pub(crate) fn setup_data() -> Option<Vec<u8>> {
+        SETUP_DATA.with_borrow(Clone::clone)
+    }
+
+    pub(crate) fn keep_setup_data(data: Option<Vec<u8>>) {
+        SETUP_DATA.set(data);
+    }
+
+    pub(crate) fn set_vu_tag(_name: &str, _value: &str) {}
+
+    pub(crate) fn stop(_reason: &str) {}
+
+    pub(crate) fn fail(_reason: &str) {}
+
+    pub(crate) fn abort(reason: &str) {
+        panic!("the test is aborted: {reason}");
+    }
+
+    pub(crate) fn fail_iteration(reason: &str) {
+        panic!("{reason}");
+    }
+}
+
+pub(crate) mod groups {
+    pub(crate) fn enter(_name: &str) {}
+
+    pub(crate) fn leave() {}
+}
+
+pub(crate) mod http {
+    #[expect(dead_code, reason = "nobody reads what is not sent")]
+    #[derive(Clone, Debug)]
+    pub(crate) enum Method<'a> {
+        Get,
+        Head,
+        Post,
+        Put,
+        Delete,
+        Options,
+        Patch,
+        Other(&'a str),
+    }
+
+    #[expect(dead_code, reason = "nobody reads what is not sent")]
+    #[derive(Debug)]
+    pub(crate) struct Request<'a> {
+        pub(crate) method: Method<'a>,
+        pub(crate) url: &'a str,
+        pub(crate) headers: &'a [(&'a str, &'a [u8])],
+        pub(crate) body: Option<&'a [u8]>,
+    }
+
+    #[derive(Debug)]
+    pub(crate) struct Params(());
+
+    impl Params {
+        pub(crate) fn new() -> Self {
+            Self(())
+        }
+
+        pub(crate) fn set_timeout(&self, _nanoseconds: u64) {}
+
+        pub(crate) fn set_name(&self, _name: &str) {}
+
+        pub(crate) fn set_tags(&self, _tags: u32) {}
+    }
+
+    #[derive(Debug, Default)]
+    pub(crate) struct Timings {
+        pub(crate) blocked: u64,
+        pub(crate) connecting: u64,
+        pub(crate) tls_handshaking: u64,
+        pub(crate) sending: u64,
+        pub(crate) waiting: u64,
+        pub(crate) receiving: u64,
+    }
+
+    pub(crate) struct Response {
+        url: String,
+    }
+
+    impl Response {
+        pub(crate) fn header(&self, _name: &str) -> Option<Vec<u8>> {
+            None
+        }
+
+        pub(crate) fn headers(&self) -> Vec<(String, Vec<u8>)> {
+            Vec::new()
+        }
+
+        pub(crate) fn body(&self) -> Vec<u8> {
+            Vec::new()
+        }
+
+        pub(crate) fn timings(&self) -> Timings {
+            Timings::default()
+        }
+
+        pub(crate) fn error(&self) -> Option<String> {
+            Some("there is no runtime that could send it: build for wasm32-wasip2 and start it with `runtime run`".to_owned())
+        }
+
+        pub(crate) fn url(&self) -> String {
+            self.url.clone()
+        }
+
+        pub(crate) fn protocol(&self) -> String {
+            String::new()
+        }
+    }
+
+    pub(crate) struct Reply {
+        pub(crate) status: u16,
+        pub(crate) error_code: u16,
+        pub(crate) response: Response,
+    }
+
+    pub(crate) fn send(request: Request<'_>, _params: Option<&Params>) -> Reply {
+        Reply { status: 0, error_code: 1000, response: Response { url: request.url.to_owned() } }
+    }
+}
+
+pub(crate) mod log {
+    #[derive(Clone, Copy, Debug)]
+    pub(crate) enum Level {
+        Debug,
+        Info,
+        Warn,
+        Error,
+    }
+
+    #[expect(clippy::print_stderr, reason = "without a runtime, standard error is where lines go")]
+    pub(crate) fn write(level: Level, message: &str) {
+        eprintln!("{level:?}: {message}");
+    }
+}
+
+pub(crate) mod metrics {
+    #[derive(Clone, Copy, Debug)]
+    pub(crate) enum Kind {
+        Counter,
+        Gauge,
+        Rate,
+        Trend,
+    }
+
+    #[derive(Clone, Copy, Debug)]
+    pub(crate) enum Contains {
+        Default,
+        Time,
+        Data,
+    }
+
+    pub(crate) fn register(_name: &str, _kind: Kind, _contains: Contains) -> Result<u32, String> {
+        Ok(0)
+    }
+
+    pub(crate) fn intern_tags(_tags: &[(&str, &str)]) -> u32 {
+        1
+    }
+
+    pub(crate) fn add(_metric: u32, _value: f64, _tags: u32) {}
+}
+
+pub(crate) mod random {
+    use std::hash::{BuildHasher, RandomState};
+
+    /// The standard library's hash maps are seeded by the machine: enough for trying things out.
+    pub(crate) fn next_u64() -> u64 {
+        RandomState::new().hash_one(0)
+    }
+}
+
+pub(crate) mod timer {
+    pub(crate) fn sleep(nanoseconds: u64) {
+        std::thread::sleep(std::time::Duration::from_nanos(nanoseconds));
+    }
+}
