@@ -23,21 +23,38 @@ const CALLS: u64 = 200_000;
 
 fn main() -> Result<()> {
     let data = tempfile::tempdir()?;
-    let server = Server::start(data.path(), &std::env::args().skip(1).filter(|arg| arg != "--bench").collect::<Vec<_>>())?;
+    let server =
+        Server::start(data.path(), &std::env::args().skip(1).filter(|arg| arg != "--bench").collect::<Vec<_>>())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut out = std::io::stdout();
     writeln!(out, "{:<22} {:>10} {:>14} {:>10} {:>14}", "call", "calls/s", "CPU us/call", "x health", "calls/CPU-s")?;
     let json = |path: &str, body: String| {
-        format!("POST {path} HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+        format!(
+            "POST {path} HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
     };
     let kinds: [(&str, Box<dyn Fn(u64) -> String>); 7] = [
         ("health", Box::new(|_| "GET /health HTTP/1.1\r\nHost: t\r\n\r\n".to_owned())),
-        ("issue, new user", Box::new(move |n| json("/api/v1/coupons/issue", format!(r#"{{"userId":{},"couponId":3}}"#, n + 1)))),
-        ("issue, had one", Box::new(move |n| json("/api/v1/coupons/issue", format!(r#"{{"userId":{},"couponId":3}}"#, n % 10_000 + 1)))),
+        (
+            "issue, new user",
+            Box::new(move |n| json("/api/v1/coupons/issue", format!(r#"{{"userId":{},"couponId":3}}"#, n + 1))),
+        ),
+        (
+            "issue, had one",
+            Box::new(move |n| {
+                json("/api/v1/coupons/issue", format!(r#"{{"userId":{},"couponId":3}}"#, n % 10_000 + 1))
+            }),
+        ),
         ("issue, anonymous", Box::new(|_| "POST /api/v1/user-coupons/1/issue HTTP/1.1\r\nHost: t\r\n\r\n".to_owned())),
         ("issue, sold out", Box::new(|_| "POST /api/v1/user-coupons/2/issue HTTP/1.1\r\nHost: t\r\n\r\n".to_owned())),
         ("charge", Box::new(|n| format!("POST /points/{}?point=5 HTTP/1.1\r\nHost: t\r\n\r\n", n % 7 + 1))),
-        ("pay", Box::new(move |n| json("/orders/payment/kafka", format!(r#"{{"buyerId":{},"orderId":{}}}"#, n % 7 + 1, n + 1)))),
+        (
+            "pay",
+            Box::new(move |n| {
+                json("/orders/payment/kafka", format!(r#"{{"buyerId":{},"orderId":{}}}"#, n % 7 + 1, n + 1))
+            }),
+        ),
     ];
     let mut base = None;
     for (name, call) in kinds {
@@ -68,7 +85,9 @@ async fn drive(address: SocketAddr, call: &dyn Fn(u64) -> String) -> Result<()> 
             connection.set_nodelay(true)?;
             let mut buffer = [0_u8; 4096];
             loop {
-                let Some(request) = wanted.get(next.fetch_add(1, Ordering::Relaxed) as usize) else { return Result::Ok(()) };
+                let Some(request) = wanted.get(next.fetch_add(1, Ordering::Relaxed) as usize) else {
+                    return Result::Ok(());
+                };
                 connection.write_all(request.as_bytes()).await?;
                 // Every answer here fits one segment.
                 let read = connection.read(&mut buffer).await?;
@@ -92,7 +111,18 @@ struct Server {
 impl Server {
     fn start(data: &std::path::Path, more: &[String]) -> Result<Self> {
         let mut child = Command::new(env!("CARGO_BIN_EXE_target-server"))
-            .args(["--coupon", "1:1000000", "--coupon", "2:0", "--coupon", "3:1000000", "--orders", "200000", "--order-price", "1"])
+            .args([
+                "--coupon",
+                "1:1000000",
+                "--coupon",
+                "2:0",
+                "--coupon",
+                "3:1000000",
+                "--orders",
+                "200000",
+                "--order-price",
+                "1",
+            ])
             .args(["--balance", "1000000000000", "--data"])
             .arg(data)
             .args(more)

@@ -60,52 +60,28 @@ pub fn app(state: State) -> Router {
     let state = Arc::new(state);
     let routes = Routes { state: &state };
     Router::new()
-        .route(
-            "/api/v1/coupons/issue",
-            routes.work("POST", "/api/v1/coupons/issue", post(coupon::issue)),
-        )
+        .route("/api/v1/coupons/issue", routes.work("POST", "/api/v1/coupons/issue", post(coupon::issue)))
         .route(
             "/api/v1/user-coupons/{couponId}/issue",
-            routes.work(
-                "POST",
-                "/api/v1/user-coupons/{couponId}/issue",
-                post(coupon::issue_anonymous),
-            ),
+            routes.work("POST", "/api/v1/user-coupons/{couponId}/issue", post(coupon::issue_anonymous)),
         )
         .route(
             "/points/{buyerId}",
-            routes
-                .work("POST", "/points/{buyerId}", post(points::charge))
-                .merge(routes.work("GET", "/points/{buyerId}", get(points::balance))),
+            routes.work("POST", "/points/{buyerId}", post(points::charge)).merge(routes.work(
+                "GET",
+                "/points/{buyerId}",
+                get(points::balance),
+            )),
         )
-        .route(
-            "/orders/payment/kafka",
-            routes.work("POST", "/orders/payment/kafka", post(payment::pay)),
-        )
-        .route(
-            "/audit",
-            routes.operation("GET", "/audit", get(audit::audit)),
-        )
+        .route("/orders/payment/kafka", routes.work("POST", "/orders/payment/kafka", post(payment::pay)))
+        .route("/audit", routes.operation("GET", "/audit", get(audit::audit)))
         .route(
             "/audit/coupons/{couponId}/users",
-            routes.operation(
-                "GET",
-                "/audit/coupons/{couponId}/users",
-                get(audit::issued_users),
-            ),
+            routes.operation("GET", "/audit/coupons/{couponId}/users", get(audit::issued_users)),
         )
-        .route(
-            "/reset",
-            routes.operation("POST", "/reset", post(seed::reset)),
-        )
-        .route(
-            "/metrics",
-            routes.operation("GET", "/metrics", get(metrics::metrics)),
-        )
-        .route(
-            "/health",
-            routes.operation("GET", "/health", get(health::health)),
-        )
+        .route("/reset", routes.operation("POST", "/reset", post(seed::reset)))
+        .route("/metrics", routes.operation("GET", "/metrics", get(metrics::metrics)))
+        .route("/health", routes.operation("GET", "/health", get(health::health)))
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
         .layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
@@ -118,22 +94,12 @@ struct Routes<'a> {
 
 impl Routes<'_> {
     /// A call of the API: counted, and shaped by the knobs.
-    fn work(
-        &self,
-        method: &'static str,
-        route: &'static str,
-        handler: MethodRouter<App>,
-    ) -> MethodRouter<App> {
+    fn work(&self, method: &'static str, route: &'static str, handler: MethodRouter<App>) -> MethodRouter<App> {
         self.watched(method, route, handler, Some(Arc::clone(&self.state.shape)))
     }
 
     /// A call for whoever runs the server: counted only, so that it answers while the API is queueing.
-    fn operation(
-        &self,
-        method: &'static str,
-        route: &'static str,
-        handler: MethodRouter<App>,
-    ) -> MethodRouter<App> {
+    fn operation(&self, method: &'static str, route: &'static str, handler: MethodRouter<App>) -> MethodRouter<App> {
         self.watched(method, route, handler, None)
     }
 
@@ -144,31 +110,19 @@ impl Routes<'_> {
         handler: MethodRouter<App>,
         shape: Option<Arc<Shape>>,
     ) -> MethodRouter<App> {
-        let watched = Watched {
-            method,
-            route,
-            metrics: Arc::clone(&self.state.metrics),
-            shape,
-        };
+        let watched = Watched { method, route, metrics: Arc::clone(&self.state.metrics), shape };
         handler.route_layer(from_fn_with_state(Arc::new(watched), observe))
     }
 }
 
 async fn no_such_path(uri: Uri) -> ApiError {
-    ApiError::new(
-        StatusCode::NOT_FOUND,
-        "NO_SUCH_PATH",
-        format!("{}: there is no such path", uri.path()),
-    )
+    ApiError::new(StatusCode::NOT_FOUND, "NO_SUCH_PATH", format!("{}: there is no such path", uri.path()))
 }
 
 async fn no_such_method(method: Method, uri: Uri) -> ApiError {
     ApiError::new(
         StatusCode::METHOD_NOT_ALLOWED,
         "METHOD_NOT_ALLOWED",
-        format!(
-            "{}: {method} is not offered here; see the Allow header",
-            uri.path()
-        ),
+        format!("{}: {method} is not offered here; see the Allow header", uri.path()),
     )
 }

@@ -20,10 +20,7 @@ pub trait Auditor: Send + Sync + 'static {
 
     /// The issues of a coupon as lines of JSON, `{"userId":5,"serial":1}`, `userId` being null where the caller did not
     /// say who they are; `None` when there is no such coupon.
-    fn issued_users(
-        &self,
-        coupon: CouponId,
-    ) -> BoxFuture<'_, Result<Option<IssueLines>, StoreError>>;
+    fn issued_users(&self, coupon: CouponId) -> BoxFuture<'_, Result<Option<IssueLines>, StoreError>>;
 }
 
 /// Chunks of whole lines; an error ends the stream and breaks the connection, so that a part is not taken for the whole.
@@ -100,19 +97,12 @@ pub struct Totals {
 /// `GET /audit`: 200 when everything holds, 409 when something is broken; the body says what.
 pub(crate) async fn audit(State(app): State<App>) -> Result<Response, ApiError> {
     let report = app.auditor.audit().await?;
-    let status = if report.clean {
-        StatusCode::OK
-    } else {
-        StatusCode::CONFLICT
-    };
+    let status = if report.clean { StatusCode::OK } else { StatusCode::CONFLICT };
     Ok((status, Json(report)).into_response())
 }
 
 /// `GET /audit/coupons/{couponId}/users`: who has the coupon, one line of JSON each.
-pub(crate) async fn issued_users(
-    State(app): State<App>,
-    Path(coupon_id): Path<String>,
-) -> Result<Response, ApiError> {
+pub(crate) async fn issued_users(State(app): State<App>, Path(coupon_id): Path<String>) -> Result<Response, ApiError> {
     let coupon_id = CouponId::parse("couponId", &coupon_id)?;
     let lines = app
         .auditor

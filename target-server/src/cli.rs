@@ -72,18 +72,14 @@ pub struct Args {
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {
-    text.parse().map_err(|_| {
-        "not an IP address and port; write it like 127.0.0.1:8080 or [::1]:0".to_owned()
-    })
+    text.parse().map_err(|_| "not an IP address and port; write it like 127.0.0.1:8080 or [::1]:0".to_owned())
 }
 
 fn share(text: &str) -> Result<f64, String> {
     text.parse::<f64>()
         .ok()
         .filter(|share| (0.0..=1.0).contains(share))
-        .ok_or_else(|| {
-            "not a share; give a number from 0 (none) to 1 (every call), such as 0.01".to_owned()
-        })
+        .ok_or_else(|| "not a share; give a number from 0 (none) to 1 (every call), such as 0.01".to_owned())
 }
 
 fn positive(text: &str) -> Result<usize, String> {
@@ -97,12 +93,7 @@ fn coupon(text: &str) -> Result<CouponSeed, String> {
     let read = || {
         let (id, stock) = text.split_once(':')?;
         let id = CouponId::try_from(id.parse::<i64>().ok()?).ok()?;
-        Some(CouponSeed {
-            id,
-            stock: stock.parse().ok()?,
-        })
+        Some(CouponSeed { id, stock: stock.parse().ok()? })
     };
-    read().ok_or_else(|| {
-        "write the coupon's number, a colon and its stock, such as 3:100000".to_owned()
-    })
+    read().ok_or_else(|| "write the coupon's number, a colon and its stock, such as 3:100000".to_owned())
 }

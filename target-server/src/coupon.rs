@@ -18,11 +18,7 @@ pub trait CouponStrategy: Send + Sync + 'static {
     fn name(&self) -> &'static str;
 
     /// Issues one coupon to `user`; `None` is a user of whom nothing is known, new in every call.
-    fn issue(
-        &self,
-        coupon: CouponId,
-        user: Option<UserId>,
-    ) -> BoxFuture<'_, Result<IssueOutcome, StoreError>>;
+    fn issue(&self, coupon: CouponId, user: Option<UserId>) -> BoxFuture<'_, Result<IssueOutcome, StoreError>>;
 }
 
 /// What became of one request for a coupon.
@@ -89,13 +85,9 @@ pub(crate) async fn issue_anonymous(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let coupon_id = CouponId::parse("couponId", &coupon_id)?;
-    let Query(query) =
-        query.map_err(|rejection| ApiError::invalid_field("query", rejection.body_text()))?;
+    let Query(query) = query.map_err(|rejection| ApiError::invalid_field("query", rejection.body_text()))?;
     let user_id = match (headers.get("x-user-id"), query.user_id) {
-        (Some(header), _) => Some(UserId::parse(
-            "X-User-Id",
-            &String::from_utf8_lossy(header.as_bytes()),
-        )?),
+        (Some(header), _) => Some(UserId::parse("X-User-Id", &String::from_utf8_lossy(header.as_bytes()))?),
         (None, Some(text)) => Some(UserId::parse("userId", &text)?),
         (None, None) => None,
     };
@@ -122,14 +114,5 @@ fn answer(
     if status == StatusCode::NO_CONTENT {
         return Ok(status.into_response());
     }
-    Ok((
-        status,
-        Json(IssueAnswer {
-            result,
-            coupon_id,
-            user_id,
-            serial,
-        }),
-    )
-        .into_response())
+    Ok((status, Json(IssueAnswer { result, coupon_id, user_id, serial })).into_response())
 }

@@ -19,23 +19,13 @@ pub struct ApiError {
 impl ApiError {
     /// An error with a stable `code` for programs and a `message` for people.
     pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            status,
-            code,
-            field: None,
-            message: message.into(),
-            details: Map::new(),
-        }
+        Self { status, code, field: None, message: message.into(), details: Map::new() }
     }
 
     /// 400: the input `field` has a value that cannot be used; `problem` says why.
     pub fn invalid_field(field: impl Into<String>, problem: impl std::fmt::Display) -> Self {
         let field = field.into();
-        let mut error = Self::new(
-            StatusCode::BAD_REQUEST,
-            "INVALID_FIELD",
-            format!("{field}: {problem}"),
-        );
+        let mut error = Self::new(StatusCode::BAD_REQUEST, "INVALID_FIELD", format!("{field}: {problem}"));
         error.field = Some(field);
         error
     }
@@ -45,9 +35,7 @@ impl ApiError {
         Self::new(
             StatusCode::NOT_FOUND,
             code,
-            format!(
-                "there is no {kind} {id}; POST /reset or the server's flags decide what is seeded"
-            ),
+            format!("there is no {kind} {id}; POST /reset or the server's flags decide what is seeded"),
         )
     }
 
@@ -80,12 +68,7 @@ impl IntoResponse for ApiError {
             #[serde(flatten)]
             details: Map<String, Value>,
         }
-        let inner = Inner {
-            code: self.code,
-            field: self.field,
-            message: self.message,
-            details: self.details,
-        };
+        let inner = Inner { code: self.code, field: self.field, message: self.message, details: self.details };
         (self.status, Json(Body { error: inner })).into_response()
     }
 }
@@ -103,10 +86,6 @@ pub enum StoreError {
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
-        Self::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "STORE_UNAVAILABLE",
-            error.to_string(),
-        )
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "STORE_UNAVAILABLE", error.to_string())
     }
 }

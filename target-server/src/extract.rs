@@ -44,16 +44,14 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for OptionalJsonBody<T>
 }
 
 async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, ApiError> {
-    Bytes::from_request(request, state)
-        .await
-        .map_err(|rejection: BytesRejection| match rejection.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => ApiError::new(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "BODY_TOO_LARGE",
-                format!("the body is larger than {BODY_LIMIT_BYTES} bytes"),
-            ),
-            status => ApiError::new(status, "BODY_UNREADABLE", rejection.body_text()),
-        })
+    Bytes::from_request(request, state).await.map_err(|rejection: BytesRejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => ApiError::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "BODY_TOO_LARGE",
+            format!("the body is larger than {BODY_LIMIT_BYTES} bytes"),
+        ),
+        status => ApiError::new(status, "BODY_UNREADABLE", rejection.body_text()),
+    })
 }
 
 fn require_json(headers: &HeaderMap) -> Result<(), ApiError> {
@@ -62,9 +60,7 @@ fn require_json(headers: &HeaderMap) -> Result<(), ApiError> {
     };
     let text = value.to_str().unwrap_or("?");
     let essence = text.split(';').next().unwrap_or_default().trim();
-    if essence.eq_ignore_ascii_case("application/json")
-        || essence.to_ascii_lowercase().ends_with("+json")
-    {
+    if essence.eq_ignore_ascii_case("application/json") || essence.to_ascii_lowercase().ends_with("+json") {
         return Ok(());
     }
     Err(ApiError::new(
@@ -91,9 +87,7 @@ fn diagnose<T: DeserializeOwned>(body: &[u8]) -> ApiError {
         return malformed(inner);
     }
     let text = inner.to_string();
-    let problem = text
-        .rsplit_once(" at line ")
-        .map_or(text.as_str(), |(problem, _)| problem);
+    let problem = text.rsplit_once(" at line ").map_or(text.as_str(), |(problem, _)| problem);
     // serde reports a missing or unknown field at its parent: the name is then in the text.
     let named = problem
         .strip_prefix("missing field `")
@@ -104,19 +98,11 @@ fn diagnose<T: DeserializeOwned>(body: &[u8]) -> ApiError {
         (parent, Some(field)) if !parent.ends_with(field) => {
             ApiError::invalid_field(format!("{parent}.{field}"), problem)
         }
-        (".", None) => ApiError::new(
-            StatusCode::BAD_REQUEST,
-            "MALFORMED_JSON",
-            format!("the body: {problem}"),
-        ),
+        (".", None) => ApiError::new(StatusCode::BAD_REQUEST, "MALFORMED_JSON", format!("the body: {problem}")),
         (field, _) => ApiError::invalid_field(field, problem),
     }
 }
 
 fn malformed(problem: impl std::fmt::Display) -> ApiError {
-    ApiError::new(
-        StatusCode::BAD_REQUEST,
-        "MALFORMED_JSON",
-        format!("the body is not valid JSON: {problem}"),
-    )
+    ApiError::new(StatusCode::BAD_REQUEST, "MALFORMED_JSON", format!("the body is not valid JSON: {problem}"))
 }

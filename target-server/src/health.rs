@@ -15,9 +15,5 @@ pub(crate) struct Health {
 
 /// `GET /health`: 200 as soon as calls are answered.
 pub(crate) async fn health(State(app): State<App>) -> Json<Health> {
-    Json(Health {
-        status: "UP",
-        coupon: app.coupons.name(),
-        version: env!("CARGO_PKG_VERSION"),
-    })
+    Json(Health { status: "UP", coupon: app.coupons.name(), version: env!("CARGO_PKG_VERSION") })
 }

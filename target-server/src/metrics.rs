@@ -18,15 +18,11 @@ use crate::error::ApiError;
 use crate::ids::CouponId;
 
 /// Upper bounds of the buckets for durations, in seconds.
-const DURATION_BUCKETS_S: [f64; 18] = [
-    0.0005, 0.001, 0.0025, 0.005, 0.0075, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5,
-    5.0, 10.0, 30.0,
-];
+const DURATION_BUCKETS_S: [f64; 18] =
+    [0.0005, 0.001, 0.0025, 0.005, 0.0075, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 
 /// Upper bounds of the buckets for requests per commit.
-const BATCH_BUCKETS: [f64; 13] = [
-    1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 2048.0, 4096.0,
-];
+const BATCH_BUCKETS: [f64; 13] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 2048.0, 4096.0];
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RouteLabels {
@@ -132,97 +128,34 @@ impl Metrics {
             "Calls of the API being worked on, queued ones included",
             self.in_flight.clone(),
         );
-        r.register(
-            "http_requests_queued",
-            "Requests waiting for a place of --max-concurrency",
-            self.queued.clone(),
-        );
-        r.register(
-            "http_queue_wait_seconds",
-            "Time waited for a place of --max-concurrency",
-            self.queue_wait.clone(),
-        );
-        r.register(
-            "http_injected_errors",
-            "Errors answered because of --error-rate",
-            self.injected_errors.clone(),
-        );
-        r.register(
-            "coupon_requests",
-            "Handled coupon requests by result",
-            self.coupon_results.clone(),
-        );
-        r.register(
-            "point_charges",
-            "Charges of points done",
-            self.charges.clone(),
-        );
-        r.register(
-            "payment_requests",
-            "Handled payment requests by result",
-            self.payment_results.clone(),
-        );
+        r.register("http_requests_queued", "Requests waiting for a place of --max-concurrency", self.queued.clone());
+        r.register("http_queue_wait_seconds", "Time waited for a place of --max-concurrency", self.queue_wait.clone());
+        r.register("http_injected_errors", "Errors answered because of --error-rate", self.injected_errors.clone());
+        r.register("coupon_requests", "Handled coupon requests by result", self.coupon_results.clone());
+        r.register("point_charges", "Charges of points done", self.charges.clone());
+        r.register("payment_requests", "Handled payment requests by result", self.payment_results.clone());
         r.register("resets", "Calls of POST /reset done", self.resets.clone());
-        r.register(
-            "store_waiting",
-            "Requests waiting for a commit",
-            self.store.waiting.clone(),
-        );
-        r.register(
-            "store_batch_size",
-            "Requests per committed transaction",
-            self.store.batch_size.clone(),
-        );
-        r.register(
-            "store_commit_seconds",
-            "Time of a transaction, durable end included",
-            self.store.commit.clone(),
-        );
-        r.register(
-            "store_failures",
-            "Transactions that failed",
-            self.store.failures.clone(),
-        );
-        r.register(
-            "outbox_pending",
-            "Outbox rows not yet marked as published",
-            self.store.outbox_pending.clone(),
-        );
+        r.register("store_waiting", "Requests waiting for a commit", self.store.waiting.clone());
+        r.register("store_batch_size", "Requests per committed transaction", self.store.batch_size.clone());
+        r.register("store_commit_seconds", "Time of a transaction, durable end included", self.store.commit.clone());
+        r.register("store_failures", "Transactions that failed", self.store.failures.clone());
+        r.register("outbox_pending", "Outbox rows not yet marked as published", self.store.outbox_pending.clone());
         self
     }
 
     /// Counts one answered request. `route` is the pattern and not the URL, so that the number of series stays small.
-    pub(crate) fn request(
-        &self,
-        method: &'static str,
-        route: &'static str,
-        status: u16,
-        took: Duration,
-    ) {
-        self.requests
-            .get_or_create(&RouteLabels {
-                method,
-                route,
-                status,
-            })
-            .observe(took.as_secs_f64());
+    pub(crate) fn request(&self, method: &'static str, route: &'static str, status: u16, took: Duration) {
+        self.requests.get_or_create(&RouteLabels { method, route, status }).observe(took.as_secs_f64());
     }
 
     /// Counts one handled coupon request. Only coupons that exist may be given: each is a series.
     pub(crate) fn coupon_result(&self, coupon: CouponId, result: &'static str) {
-        self.coupon_results
-            .get_or_create(&CouponLabels {
-                coupon: coupon.get(),
-                result,
-            })
-            .inc();
+        self.coupon_results.get_or_create(&CouponLabels { coupon: coupon.get(), result }).inc();
     }
 
     /// Counts one handled payment request.
     pub(crate) fn payment_result(&self, result: &'static str) {
-        self.payment_results
-            .get_or_create(&ResultLabels { result })
-            .inc();
+        self.payment_results.get_or_create(&ResultLabels { result }).inc();
     }
 
     /// The counts in the OpenMetrics text format, which Prometheus reads.
@@ -256,11 +189,7 @@ impl Drop for Counted<'_> {
 /// `GET /metrics`
 pub(crate) async fn metrics(State(app): State<App>) -> Result<Response, ApiError> {
     let text = app.metrics.text().map_err(|error| {
-        ApiError::new(
-            axum::http::StatusCode::INTERNAL_SERVER_ERROR,
-            "METRICS_UNWRITABLE",
-            error.to_string(),
-        )
+        ApiError::new(axum::http::StatusCode::INTERNAL_SERVER_ERROR, "METRICS_UNWRITABLE", error.to_string())
     })?;
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(header::CONTENT_TYPE, kind)], text).into_response())

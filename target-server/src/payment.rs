@@ -98,22 +98,12 @@ pub(crate) async fn pay(
     headers: HeaderMap,
     JsonBody(PaymentBody { buyer_id, order_id }): JsonBody<PaymentBody>,
 ) -> Result<Response, ApiError> {
-    let request = PaymentRequest {
-        buyer: buyer_id,
-        order: order_id,
-        key: key(&headers)?,
-    };
+    let request = PaymentRequest { buyer: buyer_id, order: order_id, key: key(&headers)? };
     let (result, payment, replayed) = match app.payments.pay(request).await? {
         PaymentOutcome::Paid(payment) => ("PAID", payment, false),
         PaymentOutcome::AlreadyPaid(payment) => ("ALREADY_PAID", payment, false),
-        PaymentOutcome::Replayed {
-            payment,
-            was_already_paid: false,
-        } => ("PAID", payment, true),
-        PaymentOutcome::Replayed {
-            payment,
-            was_already_paid: true,
-        } => ("ALREADY_PAID", payment, true),
+        PaymentOutcome::Replayed { payment, was_already_paid: false } => ("PAID", payment, true),
+        PaymentOutcome::Replayed { payment, was_already_paid: true } => ("ALREADY_PAID", payment, true),
         PaymentOutcome::KeyReused => {
             return Err(ApiError::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
@@ -138,14 +128,11 @@ pub(crate) async fn pay(
             return Err(ApiError::not_found("order", "ORDER_NOT_FOUND", order_id));
         }
     };
-    app.metrics
-        .payment_result(if replayed { "REPLAYED" } else { result });
+    app.metrics.payment_result(if replayed { "REPLAYED" } else { result });
     let mut response = Json(PaymentAnswer { result, payment }).into_response();
     if replayed {
         let name = HeaderName::from_static("idempotency-replayed");
-        response
-            .headers_mut()
-            .insert(name, HeaderValue::from_static("true"));
+        response.headers_mut().insert(name, HeaderValue::from_static("true"));
     }
     Ok(response)
 }

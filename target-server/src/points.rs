@@ -17,11 +17,7 @@ pub const MAX_CHARGE: i64 = 1_000_000_000;
 /// when many arrive for one buyer at once.
 pub trait PointStrategy: Send + Sync + 'static {
     /// Adds `point` (1 to [`MAX_CHARGE`]) to the buyer's balance.
-    fn charge(
-        &self,
-        buyer: BuyerId,
-        point: i64,
-    ) -> BoxFuture<'_, Result<ChargeOutcome, StoreError>>;
+    fn charge(&self, buyer: BuyerId, point: i64) -> BoxFuture<'_, Result<ChargeOutcome, StoreError>>;
 
     /// The buyer's balance as last committed; `None` when there is no such buyer.
     fn balance(&self, buyer: BuyerId) -> BoxFuture<'_, Result<Option<i64>, StoreError>>;
@@ -62,29 +58,15 @@ pub(crate) async fn charge(
     query: Result<Query<ChargeQuery>, QueryRejection>,
 ) -> Result<Json<Balance>, ApiError> {
     let buyer_id = BuyerId::parse("buyerId", &buyer_id)?;
-    let Query(query) =
-        query.map_err(|rejection| ApiError::invalid_field("query", rejection.body_text()))?;
-    let text = query
-        .point
-        .ok_or_else(|| ApiError::invalid_field("point", "missing; add ?point=N to the URL"))?;
-    let point = text
-        .parse::<i64>()
-        .ok()
-        .filter(|point| (1..=MAX_CHARGE).contains(point))
-        .ok_or_else(|| {
-            ApiError::invalid_field(
-                "point",
-                format!("{text:?} is not a whole number from 1 to {MAX_CHARGE}"),
-            )
-        })?;
+    let Query(query) = query.map_err(|rejection| ApiError::invalid_field("query", rejection.body_text()))?;
+    let text = query.point.ok_or_else(|| ApiError::invalid_field("point", "missing; add ?point=N to the URL"))?;
+    let point = text.parse::<i64>().ok().filter(|point| (1..=MAX_CHARGE).contains(point)).ok_or_else(|| {
+        ApiError::invalid_field("point", format!("{text:?} is not a whole number from 1 to {MAX_CHARGE}"))
+    })?;
     match app.points.charge(buyer_id, point).await? {
         ChargeOutcome::Charged { balance } => {
             app.metrics.charges.inc();
-            Ok(Json(Balance {
-                buyer_id,
-                charged: Some(point),
-                balance,
-            }))
+            Ok(Json(Balance { buyer_id, charged: Some(point), balance }))
         }
         ChargeOutcome::UnknownBuyer => Err(unknown(buyer_id)),
         ChargeOutcome::TooMuch => Err(ApiError::new(
@@ -96,21 +78,10 @@ pub(crate) async fn charge(
 }
 
 /// `GET /points/{buyerId}`
-pub(crate) async fn balance(
-    State(app): State<App>,
-    Path(buyer_id): Path<String>,
-) -> Result<Json<Balance>, ApiError> {
+pub(crate) async fn balance(State(app): State<App>, Path(buyer_id): Path<String>) -> Result<Json<Balance>, ApiError> {
     let buyer_id = BuyerId::parse("buyerId", &buyer_id)?;
-    let balance = app
-        .points
-        .balance(buyer_id)
-        .await?
-        .ok_or_else(|| unknown(buyer_id))?;
-    Ok(Json(Balance {
-        buyer_id,
-        charged: None,
-        balance,
-    }))
+    let balance = app.points.balance(buyer_id).await?.ok_or_else(|| unknown(buyer_id))?;
+    Ok(Json(Balance { buyer_id, charged: None, balance }))
 }
 
 pub(crate) fn unknown(buyer_id: BuyerId) -> ApiError {

@@ -72,30 +72,18 @@ pub fn run(args: &Args) -> Result<(), RunError> {
     if args.threads > 1 {
         runtime.worker_threads(args.threads);
     }
-    runtime
-        .enable_all()
-        .build()?
-        .block_on(serve_until_signal(args, seed, shape))
+    runtime.enable_all().build()?.block_on(serve_until_signal(args, seed, shape))
 }
 
 async fn serve_until_signal(args: &Args, seed: Seed, shape: Shape) -> Result<(), RunError> {
-    let (mut interrupt, mut terminate) = (
-        signal(SignalKind::interrupt())?,
-        signal(SignalKind::terminate())?,
-    );
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let metrics = Arc::new(Metrics::default());
     let folder = args.data.clone().unwrap_or_else(default_folder);
     let (store, opened) = Embedded::open(&folder, args.fresh, &seed, metrics.store.clone())?;
     if opened == Opened::Kept {
-        note(&format!(
-            "kept the store in {}; --fresh or POST /reset seeds it anew",
-            folder.display()
-        ));
+        note(&format!("kept the store in {}; --fresh or POST /reset seeds it anew", folder.display()));
     }
-    let listener = serve::bind(args.listen).map_err(|source| RunError::Listen {
-        address: args.listen,
-        source,
-    })?;
+    let listener = serve::bind(args.listen).map_err(|source| RunError::Listen { address: args.listen, source })?;
     let mut stdout = io::stdout();
     writeln!(stdout, "listening on http://{}", listener.local_addr()?)?;
     stdout.flush()?;
@@ -131,19 +119,14 @@ fn seed(args: &Args) -> Result<Seed, RunError> {
         orders: args.orders,
         order_price: args.order_price,
     };
-    Seed::default()
-        .with(fields)
-        .map_err(|SeedError { field, problem }| {
-            let flag = match field {
-                "coupons" | "coupons.stock" => "coupon",
-                "orderPrice" => "order-price",
-                other => other,
-            };
-            RunError::Seed {
-                flag: flag.to_owned(),
-                problem,
-            }
-        })
+    Seed::default().with(fields).map_err(|SeedError { field, problem }| {
+        let flag = match field {
+            "coupons" | "coupons.stock" => "coupon",
+            "orderPrice" => "order-price",
+            other => other,
+        };
+        RunError::Seed { flag: flag.to_owned(), problem }
+    })
 }
 
 /// Where the store is when `--data` is not given.
@@ -156,13 +139,7 @@ fn raise_open_files() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
     // Where it is refused, the limit stays as it was.
-    let _ = setrlimit(
-        Resource::Nofile,
-        Rlimit {
-            current: limit.maximum,
-            maximum: limit.maximum,
-        },
-    );
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
 }
 
 fn note(text: &str) {

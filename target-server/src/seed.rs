@@ -75,10 +75,7 @@ impl Default for Seed {
     fn default() -> Self {
         let coupon = |id: i64, stock| CouponId::try_from(id).map(|id| CouponSeed { id, stock });
         Self {
-            coupons: [coupon(1, 10_000), coupon(3, 100_000)]
-                .into_iter()
-                .flatten()
-                .collect(),
+            coupons: [coupon(1, 10_000), coupon(3, 100_000)].into_iter().flatten().collect(),
             buyers: 7,
             balance: 1_000_000,
             orders: 107,
@@ -105,24 +102,15 @@ impl Seed {
         within("orders", seed.orders, 0, MAX_ROWS)?;
         within("orderPrice", seed.order_price, 1, MAX_PRICE)?;
         if seed.coupons.len() > MAX_COUPONS {
-            let problem = format!(
-                "{} are too many; give at most {MAX_COUPONS}",
-                seed.coupons.len()
-            );
-            return Err(SeedError {
-                field: "coupons",
-                problem,
-            });
+            let problem = format!("{} are too many; give at most {MAX_COUPONS}", seed.coupons.len());
+            return Err(SeedError { field: "coupons", problem });
         }
         let mut known = HashSet::new();
         for coupon in &seed.coupons {
             within("coupons.stock", coupon.stock, 0, MAX_STOCK)?;
             if !known.insert(coupon.id) {
                 let problem = format!("coupon {} is named twice; name each once", coupon.id);
-                return Err(SeedError {
-                    field: "coupons",
-                    problem,
-                });
+                return Err(SeedError { field: "coupons", problem });
             }
         }
         Ok(seed)
@@ -163,10 +151,7 @@ fn within(field: &'static str, value: i64, low: i64, high: i64) -> Result<(), Se
     if (low..=high).contains(&value) {
         return Ok(());
     }
-    Err(SeedError {
-        field,
-        problem: format!("{value} is out of range; give a number from {low} to {high}"),
-    })
+    Err(SeedError { field, problem: format!("{value} is out of range; give a number from {low} to {high}") })
 }
 
 /// `POST /reset` with an optional JSON body; what it leaves out is seeded as the server's flags say.

@@ -26,11 +26,7 @@ pub enum Stopped {
 /// # Errors
 /// What the system says: the address is in use, is not this machine's, or needs a privilege.
 pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = if address.is_ipv4() {
-        TcpSocket::new_v4()?
-    } else {
-        TcpSocket::new_v6()?
-    };
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     // A server that was killed leaves its address in TIME_WAIT; the next one takes it over.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;

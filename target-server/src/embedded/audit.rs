@@ -124,22 +124,14 @@ fn audit_now(path: &Path) -> rusqlite::Result<AuditReport> {
     let connection = reader(path)?;
     // One transaction, so that every question is about the same moment.
     let view = connection.unchecked_transaction()?;
-    let checks: Vec<Check> = CHECKS
-        .iter()
-        .map(|&(name, invariant, sql)| check(&view, name, invariant, sql))
-        .collect();
+    let checks: Vec<Check> = CHECKS.iter().map(|&(name, invariant, sql)| check(&view, name, invariant, sql)).collect();
     let mut statement = view.prepare(
         "SELECT c.id, c.stock, c.remaining, COUNT(i.coupon_id)
          FROM coupon c LEFT JOIN issue i ON i.coupon_id = c.id GROUP BY c.id",
     )?;
     let coupons = statement
         .query_map([], |row| {
-            Ok(CouponState {
-                id: row.get(0)?,
-                stock: row.get(1)?,
-                remaining: row.get(2)?,
-                issued: row.get(3)?,
-            })
+            Ok(CouponState { id: row.get(0)?, stock: row.get(1)?, remaining: row.get(2)?, issued: row.get(3)? })
         })?
         .collect::<Result<_, _>>()?;
     let totals = view.query_row(
@@ -162,13 +154,7 @@ fn audit_now(path: &Path) -> rusqlite::Result<AuditReport> {
         },
     )?;
     let clean = checks.iter().all(|check| check.ok);
-    Ok(AuditReport {
-        clean,
-        strategy: "embedded",
-        checks,
-        coupons,
-        totals,
-    })
+    Ok(AuditReport { clean, strategy: "embedded", checks, coupons, totals })
 }
 
 /// Asks one question. One that cannot be answered (a damaged file) has not passed.
@@ -190,24 +176,13 @@ fn check(view: &Connection, name: &'static str, invariant: &'static str, sql: &s
         violations += 1;
         examples.push(format!("cannot be checked: {error}"));
     }
-    Check {
-        name,
-        ok: violations == 0,
-        invariant,
-        violations,
-        examples,
-    }
+    Check { name, ok: violations == 0, invariant, violations, examples }
 }
 
-pub(super) async fn issued_users(
-    path: PathBuf,
-    coupon: i64,
-) -> Result<Option<IssueLines>, StoreError> {
+pub(super) async fn issued_users(path: PathBuf, coupon: i64) -> Result<Option<IssueLines>, StoreError> {
     let connection = blocking(move || {
         let connection = reader(&path)?;
-        let known = connection
-            .query_row("SELECT 1 FROM coupon WHERE id = ?1", [coupon], |_| Ok(()))
-            .optional()?;
+        let known = connection.query_row("SELECT 1 FROM coupon WHERE id = ?1", [coupon], |_| Ok(())).optional()?;
         Ok(known.map(|()| connection))
     })
     .await?;
@@ -229,8 +204,7 @@ fn send_lines(
     coupon: i64,
     lines: &mpsc::Sender<Result<Bytes, StoreError>>,
 ) -> rusqlite::Result<()> {
-    let mut statement =
-        connection.prepare("SELECT user_id, serial FROM issue WHERE coupon_id = ?1")?;
+    let mut statement = connection.prepare("SELECT user_id, serial FROM issue WHERE coupon_id = ?1")?;
     let mut rows = statement.query([coupon])?;
     let mut chunk = String::with_capacity(CHUNK_BYTES + 64);
     while let Some(row) = rows.next()? {
@@ -240,11 +214,7 @@ fn send_lines(
             1.. => writeln!(chunk, r#"{{"userId":{user},"serial":{serial}}}"#),
             _ => writeln!(chunk, r#"{{"userId":null,"serial":{serial}}}"#),
         };
-        if chunk.len() >= CHUNK_BYTES
-            && lines
-                .blocking_send(Ok(Bytes::from(std::mem::take(&mut chunk))))
-                .is_err()
-        {
+        if chunk.len() >= CHUNK_BYTES && lines.blocking_send(Ok(Bytes::from(std::mem::take(&mut chunk)))).is_err() {
             return Ok(());
         }
     }

@@ -49,33 +49,21 @@ impl<'c> Statements<'c> {
             commit: sql("COMMIT")?,
             coupon: sql("SELECT stock, remaining FROM coupon WHERE id = ?1")?,
             coupon_update: sql("UPDATE coupon SET remaining = ?2 WHERE id = ?1")?,
-            issue: sql(
-                "INSERT INTO issue (coupon_id, user_id, serial) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
-            )?,
+            issue: sql("INSERT INTO issue (coupon_id, user_id, serial) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING")?,
             issue_serial: sql("SELECT serial FROM issue WHERE coupon_id = ?1 AND user_id = ?2")?,
             buyer: sql("SELECT balance FROM buyer WHERE id = ?1")?,
             buyer_update: sql("UPDATE buyer SET balance = ?2 WHERE id = ?1")?,
             charge: sql("INSERT INTO charge (buyer_id, amount) VALUES (?1, ?2)")?,
             order: sql("SELECT price FROM purchase_order WHERE id = ?1")?,
-            payment: sql(
-                "INSERT INTO payment (order_id, buyer_id, amount, balance) VALUES (?1, ?2, ?3, ?4)",
-            )?,
-            payment_of_order: sql(
-                "SELECT id, order_id, buyer_id, amount, balance FROM payment WHERE order_id = ?1",
-            )?,
-            payment_by_id: sql(
-                "SELECT id, order_id, buyer_id, amount, balance FROM payment WHERE id = ?1",
-            )?,
+            payment: sql("INSERT INTO payment (order_id, buyer_id, amount, balance) VALUES (?1, ?2, ?3, ?4)")?,
+            payment_of_order: sql("SELECT id, order_id, buyer_id, amount, balance FROM payment WHERE order_id = ?1")?,
+            payment_by_id: sql("SELECT id, order_id, buyer_id, amount, balance FROM payment WHERE id = ?1")?,
             outbox: sql("INSERT INTO outbox (payment_id, topic, payload) VALUES (?1, ?2, ?3)")?,
             publish: sql("UPDATE outbox SET published_at_ms = ?1 WHERE id IN \
                           (SELECT id FROM outbox WHERE published_at_ms IS NULL ORDER BY id LIMIT ?2)")?,
-            key: sql(
-                "SELECT buyer_id, order_id, payment_id, was_already_paid FROM idempotency WHERE key = ?1",
-            )?,
-            key_insert: sql(
-                "INSERT INTO idempotency (key, buyer_id, order_id, payment_id, was_already_paid) \
-                             VALUES (?1, ?2, ?3, ?4, ?5)",
-            )?,
+            key: sql("SELECT buyer_id, order_id, payment_id, was_already_paid FROM idempotency WHERE key = ?1")?,
+            key_insert: sql("INSERT INTO idempotency (key, buyer_id, order_id, payment_id, was_already_paid) \
+                             VALUES (?1, ?2, ?3, ?4, ?5)")?,
         })
     }
 
@@ -120,30 +108,16 @@ pub(super) struct Batch<'s, 'c> {
 
 impl<'s, 'c> Batch<'s, 'c> {
     pub(super) fn new(statements: &'s mut Statements<'c>) -> Self {
-        Self {
-            statements,
-            changes: Changes::default(),
-        }
+        Self { statements, changes: Changes::default() }
     }
 
-    pub(super) fn issue(
-        &mut self,
-        coupon: i64,
-        user: Option<i64>,
-    ) -> rusqlite::Result<IssueOutcome> {
-        let Self {
-            statements,
-            changes,
-        } = self;
+    pub(super) fn issue(&mut self, coupon: i64, user: Option<i64>) -> rusqlite::Result<IssueOutcome> {
+        let Self { statements, changes } = self;
         let row = match changes.coupons.entry(coupon) {
             Entry::Occupied(entry) => entry.into_mut(),
             Entry::Vacant(entry) => {
                 let read = |row: &rusqlite::Row<'_>| {
-                    Ok(CouponRow {
-                        stock: row.get(0)?,
-                        remaining: row.get(1)?,
-                        issued: Vec::new(),
-                    })
+                    Ok(CouponRow { stock: row.get(0)?, remaining: row.get(1)?, issued: Vec::new() })
                 };
                 match statements.coupon.query_row([coupon], read).optional()? {
                     Some(row) => entry.insert(row),
@@ -154,22 +128,15 @@ impl<'s, 'c> Batch<'s, 'c> {
         if row.remaining <= 0 {
             // The index knows the users of earlier commits only: this one may be in the same batch.
             let earlier = match user {
-                Some(user) => statements
-                    .issue_serial
-                    .query_row([coupon, user], |row| row.get(0))
-                    .optional()?,
+                Some(user) => statements.issue_serial.query_row([coupon, user], |row| row.get(0)).optional()?,
                 None => None,
             };
-            return Ok(earlier.map_or(IssueOutcome::SoldOut, |serial| {
-                IssueOutcome::AlreadyIssued { serial }
-            }));
+            return Ok(earlier.map_or(IssueOutcome::SoldOut, |serial| IssueOutcome::AlreadyIssued { serial }));
         }
         let serial = row.stock - row.remaining + 1;
         let user = user.unwrap_or(-serial);
         if statements.issue.execute([coupon, user, serial])? == 0 {
-            let serial = statements
-                .issue_serial
-                .query_row([coupon, user], |row| row.get(0))?;
+            let serial = statements.issue_serial.query_row([coupon, user], |row| row.get(0))?;
             return Ok(IssueOutcome::AlreadyIssued { serial });
         }
         row.remaining -= 1;
@@ -200,53 +167,30 @@ impl<'s, 'c> Batch<'s, 'c> {
             return Ok(PaymentOutcome::UnknownBuyer);
         };
         let statements = &mut *self.statements;
-        if let Some(payment) = statements
-            .payment_of_order
-            .query_row([order], read_payment)
-            .optional()?
-        {
+        if let Some(payment) = statements.payment_of_order.query_row([order], read_payment).optional()? {
             self.remember(request, payment.payment_id, true)?;
             return Ok(PaymentOutcome::AlreadyPaid(payment));
         }
-        let Some(price) = statements
-            .order
-            .query_row([order], |row| row.get::<_, i64>(0))
-            .optional()?
-        else {
+        let Some(price) = statements.order.query_row([order], |row| row.get::<_, i64>(0)).optional()? else {
             return Ok(PaymentOutcome::UnknownOrder);
         };
         let balance = before - price;
         if balance < 0 {
-            return Ok(PaymentOutcome::InsufficientBalance {
-                balance: before,
-                price,
-            });
+            return Ok(PaymentOutcome::InsufficientBalance { balance: before, price });
         }
         let payment_id = statements.payment.insert([order, buyer, price, balance])?;
-        let payload = format!(
-            r#"{{"paymentId":{payment_id},"orderId":{order},"buyerId":{buyer},"amount":{price}}}"#
-        );
-        statements
-            .outbox
-            .execute(params![payment_id, TOPIC, payload])?;
+        let payload = format!(r#"{{"paymentId":{payment_id},"orderId":{order},"buyerId":{buyer},"amount":{price}}}"#);
+        statements.outbox.execute(params![payment_id, TOPIC, payload])?;
         self.changes.outbox_added += 1;
         self.set_balance(buyer, balance);
         self.remember(request, payment_id, false)?;
-        let payment = Payment {
-            payment_id,
-            order_id: request.order,
-            buyer_id: request.buyer,
-            amount: price,
-            balance,
-        };
+        let payment = Payment { payment_id, order_id: request.order, buyer_id: request.buyer, amount: price, balance };
         Ok(PaymentOutcome::Paid(payment))
     }
 
     /// Marks outbox rows as published.
     pub(super) fn publish(&mut self) -> rusqlite::Result<()> {
-        let now_ms = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| since.as_millis() as i64);
+        let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64);
         let marked = self.statements.publish.execute([now_ms, PUBLISH_LIMIT])?;
         self.changes.outbox_published += marked as i64;
         Ok(())
@@ -254,18 +198,12 @@ impl<'s, 'c> Batch<'s, 'c> {
 
     /// The tables have other contents from here on.
     pub(super) fn everything_changed(&mut self) {
-        self.changes = Changes {
-            everything: true,
-            ..Changes::default()
-        };
+        self.changes = Changes { everything: true, ..Changes::default() };
     }
 
     /// Writes the counters back. The commit is the caller's.
     pub(super) fn finish(self) -> rusqlite::Result<Changes> {
-        let Self {
-            statements,
-            changes,
-        } = self;
+        let Self { statements, changes } = self;
         for (coupon, row) in &changes.coupons {
             if !row.issued.is_empty() {
                 statements.coupon_update.execute([*coupon, row.remaining])?;
@@ -279,19 +217,9 @@ impl<'s, 'c> Batch<'s, 'c> {
         Ok(changes)
     }
 
-    fn replay(
-        &mut self,
-        key: &str,
-        buyer: i64,
-        order: i64,
-    ) -> rusqlite::Result<Option<PaymentOutcome>> {
+    fn replay(&mut self, key: &str, buyer: i64, order: i64) -> rusqlite::Result<Option<PaymentOutcome>> {
         let read = |row: &rusqlite::Row<'_>| {
-            Ok((
-                row.get::<_, i64>(0)?,
-                row.get::<_, i64>(1)?,
-                row.get::<_, i64>(2)?,
-                row.get::<_, bool>(3)?,
-            ))
+            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?, row.get::<_, bool>(3)?))
         };
         let Some((first_buyer, first_order, payment_id, was_already_paid)) =
             self.statements.key.query_row([key], read).optional()?
@@ -301,30 +229,13 @@ impl<'s, 'c> Batch<'s, 'c> {
         if (first_buyer, first_order) != (buyer, order) {
             return Ok(Some(PaymentOutcome::KeyReused));
         }
-        let payment = self
-            .statements
-            .payment_by_id
-            .query_row([payment_id], read_payment)?;
-        Ok(Some(PaymentOutcome::Replayed {
-            payment,
-            was_already_paid,
-        }))
+        let payment = self.statements.payment_by_id.query_row([payment_id], read_payment)?;
+        Ok(Some(PaymentOutcome::Replayed { payment, was_already_paid }))
     }
 
-    fn remember(
-        &mut self,
-        request: &PaymentRequest,
-        payment_id: i64,
-        was_already_paid: bool,
-    ) -> rusqlite::Result<()> {
+    fn remember(&mut self, request: &PaymentRequest, payment_id: i64, was_already_paid: bool) -> rusqlite::Result<()> {
         if let Some(key) = &request.key {
-            let row = params![
-                key,
-                request.buyer.get(),
-                request.order.get(),
-                payment_id,
-                was_already_paid
-            ];
+            let row = params![key, request.buyer.get(), request.order.get(), payment_id, was_already_paid];
             self.statements.key_insert.execute(row)?;
         }
         Ok(())
@@ -334,27 +245,15 @@ impl<'s, 'c> Batch<'s, 'c> {
         if let Some(balance) = self.changes.balances.get(&buyer) {
             return Ok(Some(balance.now));
         }
-        let stored = self
-            .statements
-            .buyer
-            .query_row([buyer], |row| row.get(0))
-            .optional()?;
+        let stored = self.statements.buyer.query_row([buyer], |row| row.get(0)).optional()?;
         if let Some(now) = stored {
-            self.changes.balances.insert(
-                buyer,
-                Balance {
-                    now,
-                    changed: false,
-                },
-            );
+            self.changes.balances.insert(buyer, Balance { now, changed: false });
         }
         Ok(stored)
     }
 
     fn set_balance(&mut self, buyer: i64, now: i64) {
-        self.changes
-            .balances
-            .insert(buyer, Balance { now, changed: true });
+        self.changes.balances.insert(buyer, Balance { now, changed: true });
     }
 }
 

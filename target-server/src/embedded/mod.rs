@@ -67,9 +67,7 @@ pub enum OpenError {
         source: std::io::Error,
     },
     /// Another server has it.
-    #[error(
-        "--data: {path} is in use by another target-server{holder}; stop that one, or give another folder"
-    )]
+    #[error("--data: {path} is in use by another target-server{holder}; stop that one, or give another folder")]
     InUse {
         /// The folder.
         path: String,
@@ -113,12 +111,7 @@ impl Embedded {
     ///
     /// # Errors
     /// [`OpenError`] when the folder cannot be used or another process has it.
-    pub fn open(
-        folder: &Path,
-        fresh: bool,
-        seed: &Seed,
-        metrics: StoreMetrics,
-    ) -> Result<(Self, Opened), OpenError> {
+    pub fn open(folder: &Path, fresh: bool, seed: &Seed, metrics: StoreMetrics) -> Result<(Self, Opened), OpenError> {
         let io = |path: &Path| {
             let path = path.display().to_string();
             move |source| OpenError::Io { path, source }
@@ -137,10 +130,7 @@ impl Embedded {
                 }
             }
         }
-        let sqlite = |source| OpenError::Sqlite {
-            path: path.display().to_string(),
-            source,
-        };
+        let sqlite = |source| OpenError::Sqlite { path: path.display().to_string(), source };
         let connection = Connection::open(&path).map_err(sqlite)?;
         let found = schema::prepare(&connection).map_err(sqlite)?;
         let opened = match found {
@@ -151,18 +141,12 @@ impl Embedded {
             schema::Found::Ours => Opened::Kept,
             schema::Found::Other(found) => {
                 let path = path.display().to_string();
-                return Err(OpenError::Format {
-                    path,
-                    found,
-                    wanted: schema::FORMAT,
-                });
+                return Err(OpenError::Format { path, found, wanted: schema::FORMAT });
             }
         };
         let index = Arc::new(Index::default());
         index.load(&connection).map_err(sqlite)?;
-        metrics
-            .outbox_pending
-            .set(schema::outbox_pending(&connection).map_err(sqlite)?);
+        metrics.outbox_pending.set(schema::outbox_pending(&connection).map_err(sqlite)?);
         let (jobs, queue) = mpsc::channel(QUEUE);
         let writer = Writer::new(connection, Arc::clone(&index), metrics.clone());
         let writer = std::thread::Builder::new()
@@ -170,14 +154,7 @@ impl Embedded {
             .spawn(move || writer.run(queue))
             .map_err(io(folder))?;
         tokio::spawn(relay(jobs.downgrade(), metrics.clone()));
-        let store = Self {
-            path,
-            index,
-            metrics,
-            jobs: Some(jobs),
-            writer: Some(writer),
-            _lock: lock,
-        };
+        let store = Self { path, index, metrics, jobs: Some(jobs), writer: Some(writer), _lock: lock };
         Ok((store, opened))
     }
 
@@ -185,9 +162,7 @@ impl Embedded {
         let jobs = self.jobs.as_ref().ok_or(StoreError::Closed)?;
         let (reply, answer) = oneshot::channel();
         let _waiting = Counted::new(&self.metrics.waiting);
-        jobs.send(job(Ticket::new(reply)))
-            .await
-            .map_err(|_| StoreError::Closed)?;
+        jobs.send(job(Ticket::new(reply))).await.map_err(|_| StoreError::Closed)?;
         answer.await.map_err(|_| StoreError::Closed)?
     }
 }
@@ -206,31 +181,16 @@ impl Drop for Embedded {
 /// Takes the folder for this process. The lock goes with the process, however it ends.
 fn lock(folder: &Path) -> Result<File, OpenError> {
     let path = folder.join(LOCK_FILE);
-    let io = |source| OpenError::Io {
-        path: path.display().to_string(),
-        source,
-    };
-    let mut file = File::options()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(&path)
-        .map_err(io)?;
+    let io = |source| OpenError::Io { path: path.display().to_string(), source };
+    let mut file = File::options().read(true).write(true).create(true).truncate(false).open(&path).map_err(io)?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
             let mut holder = String::new();
             // The number is a courtesy; without it the message is still right.
             let _ = file.read_to_string(&mut holder);
-            let holder = holder
-                .trim()
-                .parse::<u32>()
-                .map_or(String::new(), |pid| format!(" (process {pid})"));
-            return Err(OpenError::InUse {
-                path: folder.display().to_string(),
-                holder,
-            });
+            let holder = holder.trim().parse::<u32>().map_or(String::new(), |pid| format!(" (process {pid})"));
+            return Err(OpenError::InUse { path: folder.display().to_string(), holder });
         }
         Err(TryLockError::Error(source)) => return Err(io(source)),
     }
@@ -254,13 +214,7 @@ async fn relay(jobs: mpsc::WeakSender<Job>, metrics: StoreMetrics) {
         }
         let Some(jobs) = jobs.upgrade() else { return };
         let (reply, answer) = oneshot::channel();
-        if jobs
-            .send(Job::Publish {
-                ticket: Ticket::new(reply),
-            })
-            .await
-            .is_err()
-        {
+        if jobs.send(Job::Publish { ticket: Ticket::new(reply) }).await.is_err() {
             return;
         }
         drop(jobs);
@@ -274,21 +228,12 @@ impl CouponStrategy for Embedded {
         "embedded"
     }
 
-    fn issue(
-        &self,
-        coupon: CouponId,
-        user: Option<UserId>,
-    ) -> BoxFuture<'_, Result<IssueOutcome, StoreError>> {
+    fn issue(&self, coupon: CouponId, user: Option<UserId>) -> BoxFuture<'_, Result<IssueOutcome, StoreError>> {
         Box::pin(async move {
             match self.index.look_up(coupon.get(), user.map(UserId::get)) {
                 Known::Outcome(outcome) => Ok(outcome),
                 Known::AskTheStore => {
-                    self.submit(|ticket| Job::Issue {
-                        coupon: coupon.get(),
-                        user: user.map(UserId::get),
-                        ticket,
-                    })
-                    .await
+                    self.submit(|ticket| Job::Issue { coupon: coupon.get(), user: user.map(UserId::get), ticket }).await
                 }
             }
         })
@@ -296,16 +241,8 @@ impl CouponStrategy for Embedded {
 }
 
 impl PointStrategy for Embedded {
-    fn charge(
-        &self,
-        buyer: BuyerId,
-        point: i64,
-    ) -> BoxFuture<'_, Result<ChargeOutcome, StoreError>> {
-        Box::pin(self.submit(move |ticket| Job::Charge {
-            buyer: buyer.get(),
-            point,
-            ticket,
-        }))
+    fn charge(&self, buyer: BuyerId, point: i64) -> BoxFuture<'_, Result<ChargeOutcome, StoreError>> {
+        Box::pin(self.submit(move |ticket| Job::Charge { buyer: buyer.get(), point, ticket }))
     }
 
     fn balance(&self, buyer: BuyerId) -> BoxFuture<'_, Result<Option<i64>, StoreError>> {
@@ -321,10 +258,7 @@ impl PaymentStrategy for Embedded {
 
 impl Seeder for Embedded {
     fn reset(&self, seed: Seed) -> BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(self.submit(move |ticket| Job::Reset {
-            seed: Box::new(seed),
-            ticket,
-        }))
+        Box::pin(self.submit(move |ticket| Job::Reset { seed: Box::new(seed), ticket }))
     }
 }
 
@@ -333,10 +267,7 @@ impl Auditor for Embedded {
         Box::pin(audit::audit(self.path.clone()))
     }
 
-    fn issued_users(
-        &self,
-        coupon: CouponId,
-    ) -> BoxFuture<'_, Result<Option<IssueLines>, StoreError>> {
+    fn issued_users(&self, coupon: CouponId) -> BoxFuture<'_, Result<Option<IssueLines>, StoreError>> {
         Box::pin(audit::issued_users(self.path.clone(), coupon.get()))
     }
 }

@@ -79,8 +79,7 @@ pub(super) fn prepare(connection: &Connection) -> rusqlite::Result<Found> {
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     connection.pragma_update(None, "cache_size", -65_536)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
-    let tables: i64 =
-        connection.query_row("SELECT COUNT(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    let tables: i64 = connection.query_row("SELECT COUNT(*) FROM sqlite_schema", [], |row| row.get(0))?;
     let format: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     Ok(match (tables, format) {
         (0, _) => Found::Nothing,
@@ -108,13 +107,11 @@ pub(super) fn reset(connection: &Connection, seed: &Seed) -> rusqlite::Result<()
 }
 
 fn insert(connection: &Connection, seed: &Seed) -> rusqlite::Result<()> {
-    let mut coupon =
-        connection.prepare("INSERT INTO coupon (id, stock, remaining) VALUES (?1, ?2, ?2)")?;
+    let mut coupon = connection.prepare("INSERT INTO coupon (id, stock, remaining) VALUES (?1, ?2, ?2)")?;
     for row in seed.coupons() {
         coupon.execute(params![row.id.get(), row.stock])?;
     }
-    let mut buyer =
-        connection.prepare("INSERT INTO buyer (id, seeded, balance) VALUES (?1, ?2, ?2)")?;
+    let mut buyer = connection.prepare("INSERT INTO buyer (id, seeded, balance) VALUES (?1, ?2, ?2)")?;
     for id in 1..=seed.buyers() {
         buyer.execute(params![id, seed.balance()])?;
     }
@@ -126,9 +123,5 @@ fn insert(connection: &Connection, seed: &Seed) -> rusqlite::Result<()> {
 }
 
 pub(super) fn outbox_pending(connection: &Connection) -> rusqlite::Result<i64> {
-    connection.query_row(
-        "SELECT COUNT(*) FROM outbox WHERE published_at_ms IS NULL",
-        [],
-        |row| row.get(0),
-    )
+    connection.query_row("SELECT COUNT(*) FROM outbox WHERE published_at_ms IS NULL", [], |row| row.get(0))
 }

@@ -24,27 +24,11 @@ const MAX_BATCH: usize = 4_096;
 /// One request to the writer.
 #[derive(Debug)]
 pub(super) enum Job {
-    Issue {
-        coupon: i64,
-        user: Option<i64>,
-        ticket: Ticket<IssueOutcome>,
-    },
-    Charge {
-        buyer: i64,
-        point: i64,
-        ticket: Ticket<ChargeOutcome>,
-    },
-    Pay {
-        request: PaymentRequest,
-        ticket: Ticket<PaymentOutcome>,
-    },
-    Publish {
-        ticket: Ticket<()>,
-    },
-    Reset {
-        seed: Box<Seed>,
-        ticket: Ticket<()>,
-    },
+    Issue { coupon: i64, user: Option<i64>, ticket: Ticket<IssueOutcome> },
+    Charge { buyer: i64, point: i64, ticket: Ticket<ChargeOutcome> },
+    Pay { request: PaymentRequest, ticket: Ticket<PaymentOutcome> },
+    Publish { ticket: Ticket<()> },
+    Reset { seed: Box<Seed>, ticket: Ticket<()> },
 }
 
 /// Who waits for a job, and what they will be told if the transaction commits.
@@ -56,10 +40,7 @@ pub(super) struct Ticket<T> {
 
 impl<T> Ticket<T> {
     pub(super) fn new(reply: oneshot::Sender<Result<T, StoreError>>) -> Self {
-        Self {
-            reply,
-            outcome: None,
-        }
+        Self { reply, outcome: None }
     }
 
     pub(super) fn fill(&mut self, outcome: T) {
@@ -70,9 +51,7 @@ impl<T> Ticket<T> {
     fn settle(self, committed: &Result<(), StoreError>) {
         let answer = match (committed, self.outcome) {
             (Ok(()), Some(outcome)) => Ok(outcome),
-            (Ok(()), None) => Err(StoreError::Failed(
-                "the request was not part of its transaction".to_owned(),
-            )),
+            (Ok(()), None) => Err(StoreError::Failed("the request was not part of its transaction".to_owned())),
             (Err(error), _) => Err(error.clone()),
         };
         let _ = self.reply.send(answer);
@@ -99,22 +78,12 @@ pub(super) struct Writer {
 
 impl Writer {
     pub(super) fn new(connection: Connection, index: Arc<Index>, metrics: StoreMetrics) -> Self {
-        Self {
-            connection,
-            index,
-            metrics,
-            reported: HashSet::new(),
-        }
+        Self { connection, index, metrics, reported: HashSet::new() }
     }
 
     /// Works until every sender is gone and the queue is empty.
     pub(super) fn run(self, mut queue: mpsc::Receiver<Job>) {
-        let Self {
-            connection,
-            index,
-            metrics,
-            mut reported,
-        } = self;
+        let Self { connection, index, metrics, mut reported } = self;
         let mut statements = match Statements::prepare(&connection) {
             Ok(statements) => statements,
             Err(error) => return report(&mut reported, &error),
@@ -123,10 +92,7 @@ impl Writer {
         while queue.blocking_recv_many(&mut waiting, MAX_BATCH) > 0 {
             while !waiting.is_empty() {
                 // A reset replaces what a transaction remembers of the tables, so it has one of its own.
-                let together = match waiting
-                    .iter()
-                    .position(|job| matches!(job, Job::Reset { .. }))
-                {
+                let together = match waiting.iter().position(|job| matches!(job, Job::Reset { .. })) {
                     Some(0) => 1,
                     Some(before) => before,
                     None => waiting.len(),
@@ -155,25 +121,13 @@ impl Writer {
     }
 }
 
-fn transact(
-    connection: &Connection,
-    statements: &mut Statements<'_>,
-    jobs: &mut [Job],
-) -> rusqlite::Result<Changes> {
+fn transact(connection: &Connection, statements: &mut Statements<'_>, jobs: &mut [Job]) -> rusqlite::Result<Changes> {
     statements.begin()?;
     let mut batch = Batch::new(statements);
     for job in jobs {
         match job {
-            Job::Issue {
-                coupon,
-                user,
-                ticket,
-            } => ticket.fill(batch.issue(*coupon, *user)?),
-            Job::Charge {
-                buyer,
-                point,
-                ticket,
-            } => ticket.fill(batch.charge(*buyer, *point)?),
+            Job::Issue { coupon, user, ticket } => ticket.fill(batch.issue(*coupon, *user)?),
+            Job::Charge { buyer, point, ticket } => ticket.fill(batch.charge(*buyer, *point)?),
             Job::Pay { request, ticket } => ticket.fill(batch.pay(request)?),
             Job::Publish { ticket } => ticket.fill(batch.publish()?),
             Job::Reset { seed, ticket } => {
@@ -199,9 +153,7 @@ fn take_over(
         metrics.outbox_pending.set(0);
     }
     index.apply(changes);
-    metrics
-        .outbox_pending
-        .inc_by(changes.outbox_added - changes.outbox_published);
+    metrics.outbox_pending.inc_by(changes.outbox_added - changes.outbox_published);
     Ok(())
 }
 
@@ -209,9 +161,6 @@ fn take_over(
 fn report(reported: &mut HashSet<String>, error: &rusqlite::Error) {
     let text = error.to_string();
     if reported.insert(text.clone()) {
-        let _ = writeln!(
-            std::io::stderr(),
-            "store: {text}; requests are answered 503 (said once)"
-        );
+        let _ = writeln!(std::io::stderr(), "store: {text}; requests are answered 503 (said once)");
     }
 }

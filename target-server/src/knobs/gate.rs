@@ -41,11 +41,7 @@ impl Shape {
     ///
     /// # Errors
     /// [`ShapeError`] for a rate outside 0 to 1, or a limit of 0.
-    pub fn try_new(
-        latency: Latency,
-        error_rate: f64,
-        max_concurrency: Option<usize>,
-    ) -> Result<Self, ShapeError> {
+    pub fn try_new(latency: Latency, error_rate: f64, max_concurrency: Option<usize>) -> Result<Self, ShapeError> {
         if !(0.0..=1.0).contains(&error_rate) {
             return Err(ShapeError::ErrorRate(error_rate));
         }
@@ -55,11 +51,7 @@ impl Shape {
             Some(n) if n > Semaphore::MAX_PERMITS => return Err(ShapeError::TooManyPlaces(n)),
             Some(n) => Some(Semaphore::new(n)),
         };
-        Ok(Self {
-            latency,
-            error_rate,
-            places,
-        })
+        Ok(Self { latency, error_rate, places })
     }
 
     async fn place(&self, metrics: &Metrics) -> Option<SemaphorePermit<'_>> {
@@ -71,9 +63,7 @@ impl Shape {
         let _queued = Counted::new(&metrics.queued);
         // The semaphore is never closed, so the only outcome is a permit.
         let permit = places.acquire().await.ok();
-        metrics
-            .queue_wait
-            .observe(waiting_since.elapsed().as_secs_f64());
+        metrics.queue_wait.observe(waiting_since.elapsed().as_secs_f64());
         permit
     }
 
@@ -84,11 +74,7 @@ impl Shape {
 
 impl Default for Shape {
     fn default() -> Self {
-        Self {
-            latency: Latency::NONE,
-            error_rate: 0.0,
-            places: None,
-        }
+        Self { latency: Latency::NONE, error_rate: 0.0, places: None }
     }
 }
 
@@ -103,11 +89,7 @@ pub(crate) struct Watched {
 }
 
 /// Counts a request, and treats it as the route's shape says.
-pub(crate) async fn observe(
-    State(watched): State<Arc<Watched>>,
-    request: Request,
-    next: Next,
-) -> Response {
+pub(crate) async fn observe(State(watched): State<Arc<Watched>>, request: Request, next: Next) -> Response {
     let began = Instant::now();
     let metrics = &*watched.metrics;
     let response = match &watched.shape {
@@ -127,12 +109,7 @@ pub(crate) async fn observe(
             }
         }
     };
-    metrics.request(
-        watched.method,
-        watched.route,
-        response.status().as_u16(),
-        began.elapsed(),
-    );
+    metrics.request(watched.method, watched.route, response.status().as_u16(), began.elapsed());
     response
 }
 

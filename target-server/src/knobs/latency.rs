@@ -16,24 +16,10 @@ pub struct Latency(Kind);
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Kind {
     Fixed(Duration),
-    Uniform {
-        low: Duration,
-        high: Duration,
-    },
-    Normal {
-        mean: Duration,
-        deviation: Duration,
-        of_seconds: Normal<f64>,
-    },
-    Exponential {
-        mean: Duration,
-        of_seconds: Exp<f64>,
-    },
-    LogNormal {
-        mean: Duration,
-        deviation: Duration,
-        of_seconds: LogNormal<f64>,
-    },
+    Uniform { low: Duration, high: Duration },
+    Normal { mean: Duration, deviation: Duration, of_seconds: Normal<f64> },
+    Exponential { mean: Duration, of_seconds: Exp<f64> },
+    LogNormal { mean: Duration, deviation: Duration, of_seconds: LogNormal<f64> },
 }
 
 /// Why a text is not a latency.
@@ -106,57 +92,39 @@ impl FromStr for Latency {
         let Some((name, parameters)) = text.split_once(':') else {
             return Ok(Self(Kind::Fixed(parse_duration(text)?)));
         };
-        let form = |distribution, form| LatencyError::Form {
-            text: text.to_owned(),
-            distribution,
-            form,
-        };
-        let wrong = |problem| LatencyError::Parameters {
-            text: text.to_owned(),
-            problem,
-        };
+        let form = |distribution, form| LatencyError::Form { text: text.to_owned(), distribution, form };
+        let wrong = |problem| LatencyError::Parameters { text: text.to_owned(), problem };
         let kind = match name {
             "uniform" => {
-                let (low, high) = parameters.split_once("..").ok_or_else(|| {
-                    form("uniform", "uniform:LOW..HIGH, such as uniform:10ms..50ms")
-                })?;
+                let (low, high) = parameters
+                    .split_once("..")
+                    .ok_or_else(|| form("uniform", "uniform:LOW..HIGH, such as uniform:10ms..50ms"))?;
                 let (low, high) = (parse_duration(low)?, parse_duration(high)?);
                 if low > high {
-                    return Err(wrong(
-                        "the first duration must not be longer than the second",
-                    ));
+                    return Err(wrong("the first duration must not be longer than the second"));
                 }
                 Kind::Uniform { low, high }
             }
             "normal" => {
-                let (mean, deviation) = pair(parameters).ok_or_else(|| {
-                    form("normal", "normal:MEAN,DEVIATION, such as normal:50ms,10ms")
-                })?;
+                let (mean, deviation) = pair(parameters)
+                    .ok_or_else(|| form("normal", "normal:MEAN,DEVIATION, such as normal:50ms,10ms"))?;
                 let (mean, deviation) = (parse_duration(mean)?, parse_duration(deviation)?);
                 let of_seconds = Normal::new(mean.as_secs_f64(), deviation.as_secs_f64())
                     .map_err(|_| wrong("the deviation must be finite"))?;
-                Kind::Normal {
-                    mean,
-                    deviation,
-                    of_seconds,
-                }
+                Kind::Normal { mean, deviation, of_seconds }
             }
             "exponential" => {
                 let mean = parse_duration(parameters)?;
                 if mean.is_zero() {
                     return Err(wrong("the mean must be longer than 0"));
                 }
-                let of_seconds = Exp::new(mean.as_secs_f64().recip())
-                    .map_err(|_| wrong("the mean must be longer than 0"))?;
+                let of_seconds =
+                    Exp::new(mean.as_secs_f64().recip()).map_err(|_| wrong("the mean must be longer than 0"))?;
                 Kind::Exponential { mean, of_seconds }
             }
             "lognormal" => {
-                let (mean, deviation) = pair(parameters).ok_or_else(|| {
-                    form(
-                        "lognormal",
-                        "lognormal:MEAN,DEVIATION, such as lognormal:50ms,30ms",
-                    )
-                })?;
+                let (mean, deviation) = pair(parameters)
+                    .ok_or_else(|| form("lognormal", "lognormal:MEAN,DEVIATION, such as lognormal:50ms,30ms"))?;
                 let (mean, deviation) = (parse_duration(mean)?, parse_duration(deviation)?);
                 if mean.is_zero() {
                     return Err(wrong("the mean must be longer than 0"));
@@ -165,13 +133,9 @@ impl FromStr for Latency {
                 let ratio = deviation.as_secs_f64() / mean.as_secs_f64();
                 let variance = ratio.mul_add(ratio, 1.0).ln();
                 let mu = mean.as_secs_f64().ln() - variance / 2.0;
-                let of_seconds = LogNormal::new(mu, variance.sqrt())
-                    .map_err(|_| wrong("the deviation must be finite"))?;
-                Kind::LogNormal {
-                    mean,
-                    deviation,
-                    of_seconds,
-                }
+                let of_seconds =
+                    LogNormal::new(mu, variance.sqrt()).map_err(|_| wrong("the deviation must be finite"))?;
+                Kind::LogNormal { mean, deviation, of_seconds }
             }
             other => return Err(LatencyError::Distribution(other.to_owned())),
         };
@@ -180,9 +144,7 @@ impl FromStr for Latency {
 }
 
 fn pair(parameters: &str) -> Option<(&str, &str)> {
-    parameters
-        .split_once(',')
-        .map(|(first, second)| (first.trim(), second.trim()))
+    parameters.split_once(',').map(|(first, second)| (first.trim(), second.trim()))
 }
 
 impl fmt::Display for Latency {
@@ -190,13 +152,9 @@ impl fmt::Display for Latency {
         match &self.0 {
             Kind::Fixed(latency) => write!(f, "{latency:?}"),
             Kind::Uniform { low, high } => write!(f, "uniform:{low:?}..{high:?}"),
-            Kind::Normal {
-                mean, deviation, ..
-            } => write!(f, "normal:{mean:?},{deviation:?}"),
+            Kind::Normal { mean, deviation, .. } => write!(f, "normal:{mean:?},{deviation:?}"),
             Kind::Exponential { mean, .. } => write!(f, "exponential:{mean:?}"),
-            Kind::LogNormal {
-                mean, deviation, ..
-            } => write!(f, "lognormal:{mean:?},{deviation:?}"),
+            Kind::LogNormal { mean, deviation, .. } => write!(f, "lognormal:{mean:?},{deviation:?}"),
         }
     }
 }
@@ -211,12 +169,9 @@ mod tests {
     fn moments_ms(text: &str) -> (f64, f64) {
         let latency: Latency = text.parse().expect("a latency");
         let mut rng = StdRng::seed_from_u64(7);
-        let samples: Vec<f64> = (0..40_000)
-            .map(|_| latency.sample(&mut rng).as_secs_f64() * 1e3)
-            .collect();
+        let samples: Vec<f64> = (0..40_000).map(|_| latency.sample(&mut rng).as_secs_f64() * 1e3).collect();
         let mean = samples.iter().sum::<f64>() / samples.len() as f64;
-        let variance =
-            samples.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / samples.len() as f64;
+        let variance = samples.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / samples.len() as f64;
         (mean, variance.sqrt())
     }
 
@@ -231,14 +186,8 @@ mod tests {
         ];
         for (text, mean, deviation) in cases {
             let (got_mean, got_deviation) = moments_ms(text);
-            assert!(
-                (got_mean - mean).abs() <= 0.02 * mean,
-                "{text}: mean {got_mean}"
-            );
-            assert!(
-                (got_deviation - deviation).abs() <= 0.05 * deviation + 1e-9,
-                "{text}: deviation {got_deviation}"
-            );
+            assert!((got_mean - mean).abs() <= 0.02 * mean, "{text}: mean {got_mean}");
+            assert!((got_deviation - deviation).abs() <= 0.05 * deviation + 1e-9, "{text}: deviation {got_deviation}");
         }
     }
 
@@ -257,10 +206,8 @@ mod tests {
             ":",
             "normal:50ms,-1ms",
         ];
-        let text: Vec<String> = wrong
-            .iter()
-            .map(|text| format!("{text} -> {}", text.parse::<Latency>().expect_err(text)))
-            .collect();
+        let text: Vec<String> =
+            wrong.iter().map(|text| format!("{text} -> {}", text.parse::<Latency>().expect_err(text))).collect();
         insta::assert_snapshot!(text.join("\n"));
     }
 

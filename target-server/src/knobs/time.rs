@@ -7,9 +7,7 @@ const MAX: Duration = Duration::from_secs(3_600);
 
 /// A text that is not a duration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{0:?} is not a duration; write a number and a unit (us, ms, s, m), up to 1 hour, such as 20ms or 1.5s"
-)]
+#[error("{0:?} is not a duration; write a number and a unit (us, ms, s, m), up to 1 hour, such as 20ms or 1.5s")]
 pub struct DurationError(String);
 
 /// Reads a duration of at most an hour. `0` needs no unit, every other number does.
@@ -27,13 +25,9 @@ pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
         return Err(refuse());
     }
     while !rest.is_empty() {
-        let digits = rest
-            .find(|c: char| !c.is_ascii_digit() && c != '.')
-            .ok_or_else(refuse)?;
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(refuse)?;
         let (number, tail) = rest.split_at(digits);
-        let unit = tail
-            .find(|c: char| c.is_ascii_digit() || c == '.')
-            .unwrap_or(tail.len());
+        let unit = tail.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(tail.len());
         let (unit, tail) = tail.split_at(unit);
         let unit_ns = match unit {
             "us" | "µs" => 1e3,
@@ -50,11 +44,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
         total += Duration::from_nanos(nanoseconds as u64);
         rest = tail;
     }
-    if total > MAX {
-        Err(refuse())
-    } else {
-        Ok(total)
-    }
+    if total > MAX { Err(refuse()) } else { Ok(total) }
 }
 
 #[cfg(test)]
@@ -76,20 +66,13 @@ mod tests {
             ("60m", 3_600_000_000_000),
         ];
         for (text, nanoseconds) in cases {
-            assert_eq!(
-                parse_duration(text),
-                Ok(Duration::from_nanos(nanoseconds)),
-                "{text}"
-            );
+            assert_eq!(parse_duration(text), Ok(Duration::from_nanos(nanoseconds)), "{text}");
         }
     }
 
     #[test]
     fn refuses_the_rest() {
-        for text in [
-            "", "20", "ms", "-1ms", "1h", "1.2.3s", "61m", "1m 2s", "1e3ms", "NaNs", "infs", ".s",
-            "59m61s",
-        ] {
+        for text in ["", "20", "ms", "-1ms", "1h", "1.2.3s", "61m", "1m 2s", "1e3ms", "NaNs", "infs", ".s", "59m61s"] {
             assert!(parse_duration(text).is_err(), "{text}");
         }
     }

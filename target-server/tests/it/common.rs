@@ -1,7 +1,5 @@
 //! What the integration tests share: the server in this process without a socket, and the real binary.
 
-#![allow(dead_code, reason = "each test binary uses its own part of this")]
-
 use std::error::Error;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -25,23 +23,23 @@ use target_server::{State, app};
 use tempfile::TempDir;
 use tower::ServiceExt;
 
-pub type Result<T = ()> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
+pub(crate) type Result<T = ()> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
 /// One answer, read whole.
 #[derive(Debug)]
-pub struct Answer {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    pub text: String,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
 }
 
 impl Answer {
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error} in {:?}", self.text))
     }
 
     /// `400 INVALID_FIELD userId`: an error in one line.
-    pub fn error(&self) -> String {
+    pub(crate) fn error(&self) -> String {
         let error = &self.json()["error"];
         let field = error["field"].as_str().unwrap_or("-");
         format!("{} {} {field}", self.status.as_u16(), error["code"].as_str().unwrap_or("?"))
@@ -49,18 +47,18 @@ impl Answer {
 }
 
 /// The server in this process.
-pub struct Local {
-    pub router: Router,
-    pub metrics: Arc<Metrics>,
-    pub data: TempDir,
+pub(crate) struct Local {
+    pub(crate) router: Router,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) data: TempDir,
 }
 
 impl Local {
-    pub fn new(fields: SeedFields) -> Result<Self> {
+    pub(crate) fn new(fields: SeedFields) -> Result<Self> {
         Self::shaped(fields, Shape::default())
     }
 
-    pub fn shaped(fields: SeedFields, shape: Shape) -> Result<Self> {
+    pub(crate) fn shaped(fields: SeedFields, shape: Shape) -> Result<Self> {
         let data = tempfile::tempdir()?;
         let seed = Seed::default().with(fields)?;
         let metrics = Arc::new(Metrics::default());
@@ -79,54 +77,61 @@ impl Local {
         Ok(Self { router: app(state), metrics, data })
     }
 
-    pub async fn call(&self, request: Request<Body>) -> Result<Answer> {
+    pub(crate) async fn call(&self, request: Request<Body>) -> Result<Answer> {
         call(&self.router, request).await
     }
 
-    pub async fn get(&self, path: &str) -> Result<Answer> {
+    pub(crate) async fn get(&self, path: &str) -> Result<Answer> {
         self.call(Request::get(path).body(Body::empty())?).await
     }
 
-    pub async fn post(&self, path: &str) -> Result<Answer> {
+    pub(crate) async fn post(&self, path: &str) -> Result<Answer> {
         self.call(Request::post(path).body(Body::empty())?).await
     }
 
-    pub async fn post_json(&self, path: &str, body: &str) -> Result<Answer> {
+    pub(crate) async fn post_json(&self, path: &str, body: &str) -> Result<Answer> {
         self.call(post_json(path, body)?).await
     }
 
     /// The store's file, to be read or broken behind the server's back.
-    pub fn store(&self) -> Result<rusqlite::Connection> {
+    pub(crate) fn store(&self) -> Result<rusqlite::Connection> {
         let connection = rusqlite::Connection::open(self.data.path().join(STORE_FILE))?;
         connection.pragma_update(None, "busy_timeout", 5_000)?;
         Ok(connection)
     }
 
-    pub async fn assert_clean(&self) -> Result {
+    /// The value of a metric that has no labels.
+    pub(crate) fn metric(&self, name: &str) -> Result<f64> {
+        let text = self.metrics.text()?;
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        Ok(value.ok_or_else(|| format!("no {name} in\n{text}"))?.parse()?)
+    }
+
+    pub(crate) async fn assert_clean(&self) -> Result {
         let audit = self.get("/audit").await?;
         assert_eq!(audit.status, StatusCode::OK, "{}", audit.text);
         Ok(())
     }
 }
 
-pub fn post_json(path: &str, body: &str) -> Result<Request<Body>> {
+pub(crate) fn post_json(path: &str, body: &str) -> Result<Request<Body>> {
     Ok(Request::post(path).header("content-type", "application/json").body(Body::from(body.to_owned()))?)
 }
 
-pub async fn call(router: &Router, request: Request<Body>) -> Result<Answer> {
+pub(crate) async fn call(router: &Router, request: Request<Body>) -> Result<Answer> {
     let (head, body) = router.clone().oneshot(request).await?.into_parts();
     let text = String::from_utf8(body.collect().await?.to_bytes().to_vec())?;
     Ok(Answer { status: head.status, headers: head.headers, text })
 }
 
 /// The real binary in a process of its own, killed when dropped.
-pub struct Process {
+pub(crate) struct Process {
     child: Child,
-    pub address: SocketAddr,
+    pub(crate) address: SocketAddr,
 }
 
 impl Process {
-    pub fn start(data: &Path, more: &[&str]) -> Result<Self> {
+    pub(crate) fn start(data: &Path, more: &[&str]) -> Result<Self> {
         let mut child = Command::new(env!("CARGO_BIN_EXE_target-server"))
             .arg("--data")
             .arg(data)
@@ -147,26 +152,26 @@ impl Process {
         }
     }
 
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
     /// `kill -9`.
-    pub fn kill(&mut self) -> Result<ExitStatus> {
+    pub(crate) fn kill(&mut self) -> Result<ExitStatus> {
         self.child.kill()?;
         Ok(self.child.wait()?)
     }
 
-    pub fn signal(&self, signal: rustix::process::Signal) -> Result {
+    pub(crate) fn signal(&self, signal: rustix::process::Signal) -> Result {
         let pid = rustix::process::Pid::from_raw(i32::try_from(self.pid())?).ok_or("no such process")?;
         Ok(rustix::process::kill_process(pid, signal)?)
     }
 
-    pub fn wait(&mut self) -> Result<ExitStatus> {
+    pub(crate) fn wait(&mut self) -> Result<ExitStatus> {
         Ok(self.child.wait()?)
     }
 
-    pub async fn client(&self) -> Result<Client> {
+    pub(crate) async fn client(&self) -> Result<Client> {
         Client::connect(self.address).await
     }
 }
@@ -179,10 +184,10 @@ impl Drop for Process {
 }
 
 /// One keep-alive connection.
-pub struct Client(SendRequest<Full<Bytes>>);
+pub(crate) struct Client(SendRequest<Full<Bytes>>);
 
 impl Client {
-    pub async fn connect(address: SocketAddr) -> Result<Self> {
+    pub(crate) async fn connect(address: SocketAddr) -> Result<Self> {
         let stream = tokio::net::TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
@@ -190,15 +195,15 @@ impl Client {
         Ok(Self(sender))
     }
 
-    pub async fn get(&mut self, path: &str) -> Result<Answer> {
+    pub(crate) async fn get(&mut self, path: &str) -> Result<Answer> {
         self.send(Request::get(path).header("host", "t").body(Full::default())?).await
     }
 
-    pub async fn post(&mut self, path: &str) -> Result<Answer> {
+    pub(crate) async fn post(&mut self, path: &str) -> Result<Answer> {
         self.send(Request::post(path).header("host", "t").body(Full::default())?).await
     }
 
-    pub async fn post_json(&mut self, path: &str, body: String) -> Result<Answer> {
+    pub(crate) async fn post_json(&mut self, path: &str, body: String) -> Result<Answer> {
         let request = Request::post(path).header("host", "t").header("content-type", "application/json");
         self.send(request.body(Full::new(Bytes::from(body)))?).await
     }

@@ -1,8 +1,6 @@
 //! The audit finds a store that is broken behind the server's back, and says how.
 
-mod common;
-
-use common::{Local, Result};
+use crate::common::{Local, Result};
 use serde_json::json;
 use target_server::seed::SeedFields;
 
@@ -102,7 +100,8 @@ async fn a_damaged_file_does_not_pass() -> Result {
     let store = server.store()?;
     store.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
     // The first free page map of a table's root is overwritten with noise.
-    let root: i64 = store.query_row("SELECT rootpage FROM sqlite_schema WHERE name = 'charge'", [], |row| row.get(0))?;
+    let root: i64 =
+        store.query_row("SELECT rootpage FROM sqlite_schema WHERE name = 'charge'", [], |row| row.get(0))?;
     let page: i64 = store.query_row("PRAGMA page_size", [], |row| row.get(0))?;
     let path = server.data.path().join(target_server::embedded::STORE_FILE);
     let file = std::fs::File::options().write(true).open(path)?;
@@ -118,7 +117,9 @@ async fn a_damaged_file_does_not_pass() -> Result {
 async fn a_store_that_refuses_is_503_and_keeps_nothing() -> Result {
     let server = busy().await?;
     let store = server.store()?;
-    store.execute_batch("CREATE TRIGGER refuse BEFORE INSERT ON charge BEGIN SELECT RAISE(ABORT, 'refused by the test'); END")?;
+    store.execute_batch(
+        "CREATE TRIGGER refuse BEFORE INSERT ON charge BEGIN SELECT RAISE(ABORT, 'refused by the test'); END",
+    )?;
     let answer = server.post("/points/1?point=10").await?;
     assert_eq!(answer.error(), "503 STORE_UNAVAILABLE -");
     assert_eq!(server.get("/points/1").await?.json()["balance"], 1_000_010);

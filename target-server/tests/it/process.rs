@@ -1,13 +1,11 @@
 //! The real binary: its flags, its end, and what survives it.
 
-mod common;
-
 use std::collections::BTreeSet;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use common::{Client, Process, Result};
+use crate::common::{Client, Process, Result};
 use rustix::process::Signal;
 use serde_json::Value;
 use tokio::task::JoinSet;

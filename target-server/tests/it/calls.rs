@@ -1,10 +1,8 @@
 //! Every call, with every shape of answer and error.
 
-mod common;
-
+use crate::common::{Local, Result};
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
-use common::{Local, Result};
 use serde_json::json;
 use target_server::seed::SeedFields;
 
@@ -229,7 +227,8 @@ async fn a_reset_seeds_what_it_is_told_and_says_so() -> Result {
     let issued = server.post_json("/api/v1/coupons/issue", r#"{"userId":1,"couponId":9}"#).await?;
     assert_eq!(issued.json()["serial"], 1);
     let defaults = server.post("/reset").await?;
-    let seeded = json!({"coupons": [{"id": 3, "stock": 5}], "buyers": 1, "balance": 1_000_000, "orders": 1, "orderPrice": 100});
+    let seeded =
+        json!({"coupons": [{"id": 3, "stock": 5}], "buyers": 1, "balance": 1_000_000, "orders": 1, "orderPrice": 100});
     assert_eq!(defaults.json(), seeded);
     let anew = server.post_json("/orders/payment/kafka", r#"{"buyerId":1,"orderId":1}"#).await?;
     assert_eq!(anew.json()["result"], "PAID");

@@ -1,0 +1,8 @@
+//! The server's integration tests: one binary, one module per question.
+
+mod audit;
+mod calls;
+mod common;
+mod concurrency;
+mod knobs;
+mod process;
