@@ -40,21 +40,9 @@ impl Aggregate {
     /// Without samples.
     pub const fn new(kind: Kind) -> Self {
         match kind {
-            Kind::Counter => Self::Counter {
-                sum: 0.0,
-                samples: 0,
-            },
-            Kind::Gauge => Self::Gauge {
-                last: 0.0,
-                min: f64::INFINITY,
-                max: f64::NEG_INFINITY,
-                samples: 0,
-                order: 0,
-            },
-            Kind::Rate => Self::Rate {
-                passes: 0,
-                total: 0,
-            },
+            Kind::Counter => Self::Counter { sum: 0.0, samples: 0 },
+            Kind::Gauge => Self::Gauge { last: 0.0, min: f64::INFINITY, max: f64::NEG_INFINITY, samples: 0, order: 0 },
+            Kind::Rate => Self::Rate { passes: 0, total: 0 },
             Kind::Trend => Self::Trend(Trend::new()),
         }
     }
@@ -87,13 +75,7 @@ impl Aggregate {
                 *sum += value;
                 *samples += 1;
             }
-            Self::Gauge {
-                last,
-                min,
-                max,
-                samples,
-                order: latest,
-            } => {
+            Self::Gauge { last, min, max, samples, order: latest } => {
                 if *samples == 0 || order >= *latest {
                     *last = value;
                     *latest = order;
@@ -114,31 +96,13 @@ impl Aggregate {
     pub fn merge(&mut self, other: &Self) {
         debug_assert_eq!(self.kind(), other.kind());
         match (self, other) {
-            (
-                Self::Counter { sum, samples },
-                Self::Counter {
-                    sum: more,
-                    samples: further,
-                },
-            ) => {
+            (Self::Counter { sum, samples }, Self::Counter { sum: more, samples: further }) => {
                 *sum += more;
                 *samples += further;
             }
             (
-                Self::Gauge {
-                    last,
-                    min,
-                    max,
-                    samples,
-                    order,
-                },
-                Self::Gauge {
-                    last: their_last,
-                    min: their_min,
-                    max: their_max,
-                    samples: further,
-                    order: their_order,
-                },
+                Self::Gauge { last, min, max, samples, order },
+                Self::Gauge { last: their_last, min: their_min, max: their_max, samples: further, order: their_order },
             ) if *further > 0 => {
                 if *samples == 0 || their_order >= order {
                     *last = *their_last;
@@ -148,13 +112,7 @@ impl Aggregate {
                 *max = max.max(*their_max);
                 *samples += further;
             }
-            (
-                Self::Rate { passes, total },
-                Self::Rate {
-                    passes: more,
-                    total: further,
-                },
-            ) => {
+            (Self::Rate { passes, total }, Self::Rate { passes: more, total: further }) => {
                 *passes += more;
                 *total += further;
             }

@@ -36,18 +36,9 @@ impl Aggregator {
     pub fn new(registry: Arc<Registry>, recorders: Vec<Arc<Mutex<Recorder>>>) -> Self {
         let sources = recorders
             .into_iter()
-            .map(|recorder| Source {
-                recorder,
-                spare: Delta::default(),
-                http: Vec::new(),
-                single: Vec::new(),
-            })
+            .map(|recorder| Source { recorder, spare: Delta::default(), http: Vec::new(), single: Vec::new() })
             .collect();
-        Self {
-            totals: Totals::new(Arc::clone(&registry)),
-            registry,
-            sources,
-        }
+        Self { totals: Totals::new(Arc::clone(&registry)), registry, sources }
     }
 
     /// Fetches everything that is new. No sample is lost or counted twice, whatever the recorders do meanwhile. A recorder's
@@ -55,16 +46,10 @@ impl Aggregator {
     pub fn collect(&mut self) {
         for source in &mut self.sources {
             let (new_http, new_single) = {
-                let mut recorder = source
-                    .recorder
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner);
+                let mut recorder = source.recorder.lock().unwrap_or_else(PoisonError::into_inner);
                 recorder.take(&mut source.spare);
                 let slots = recorder.slots();
-                (
-                    slots.http[source.http.len()..].to_vec(),
-                    slots.single[source.single.len()..].to_vec(),
-                )
+                (slots.http[source.http.len()..].to_vec(), slots.single[source.single.len()..].to_vec())
             };
             for tags in new_http {
                 let target = Target {
@@ -101,19 +86,13 @@ impl Source {
             let news = &mut delta.http[*slot as usize];
             let target = &self.http[*slot as usize];
             news.for_each(|number, aggregate| totals.merge(target.places[number], aggregate));
-            target
-                .overflowed
-                .iter()
-                .for_each(|tag| totals.count_overflow(tag, news.requests()));
+            target.overflowed.iter().for_each(|tag| totals.count_overflow(tag, news.requests()));
         }
         for slot in &delta.single_dirty {
             let news = &delta.single[*slot as usize];
             let target = &self.single[*slot as usize];
             totals.merge(target.places[0], news);
-            target
-                .overflowed
-                .iter()
-                .for_each(|tag| totals.count_overflow(tag, news.samples()));
+            target.overflowed.iter().for_each(|tag| totals.count_overflow(tag, news.samples()));
         }
         for (metric, samples) in &delta.refused {
             totals.count_refused(*metric, *samples);

@@ -92,9 +92,7 @@ pub fn is_valid_name(name: &str) -> bool {
     let bytes = name.as_bytes();
     (2..=129).contains(&bytes.len())
         && !bytes[0].is_ascii_digit()
-        && bytes
-            .iter()
-            .all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
+        && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
 }
 
 /// The metrics that every run has, under fixed numbers.
@@ -178,14 +176,8 @@ mod tests {
     #[test]
     fn built_in_numbers_match_their_place() {
         assert_eq!(builtin::ALL[builtin::HTTP_REQS.index()].0, "http_reqs");
-        assert_eq!(
-            builtin::ALL[builtin::ITERATION_DURATION_FROM_DUE.index()].0,
-            "iteration_duration_from_due"
-        );
-        assert_eq!(
-            builtin::ALL.len(),
-            builtin::ITERATION_DURATION_FROM_DUE.index() + 1
-        );
+        assert_eq!(builtin::ALL[builtin::ITERATION_DURATION_FROM_DUE.index()].0, "iteration_duration_from_due");
+        assert_eq!(builtin::ALL.len(), builtin::ITERATION_DURATION_FROM_DUE.index() + 1);
         assert!(builtin::ALL.iter().all(|(name, ..)| is_valid_name(name)));
     }
 }

@@ -34,11 +34,7 @@ pub(super) struct Histogram {
 
 impl Histogram {
     pub(super) const fn new() -> Self {
-        Self {
-            zeros: 0,
-            places: [ABSENT; RUNS],
-            runs: Vec::new(),
-        }
+        Self { zeros: 0, places: [ABSENT; RUNS], runs: Vec::new() }
     }
 
     #[inline]
@@ -54,12 +50,7 @@ impl Histogram {
     /// Adds another histogram's counts.
     pub(super) fn merge(&mut self, other: &Self) {
         self.zeros += other.zeros;
-        for (run, place) in other
-            .places
-            .iter()
-            .enumerate()
-            .filter(|(_, place)| **place != ABSENT)
-        {
+        for (run, place) in other.places.iter().enumerate().filter(|(_, place)| **place != ABSENT) {
             let theirs = &other.runs[usize::from(*place)];
             for (mine, theirs) in self.run(run).iter_mut().zip(theirs) {
                 *mine += theirs;
@@ -83,17 +74,8 @@ impl Histogram {
             return (0.0, 0.0);
         }
         let mut last = 0.0;
-        for (run, place) in self
-            .places
-            .iter()
-            .enumerate()
-            .filter(|(_, place)| **place != ABSENT)
-        {
-            for (slot, count) in self.runs[usize::from(*place)]
-                .iter()
-                .enumerate()
-                .filter(|(_, count)| **count > 0)
-            {
+        for (run, place) in self.places.iter().enumerate().filter(|(_, place)| **place != ABSENT) {
+            for (slot, count) in self.runs[usize::from(*place)].iter().enumerate().filter(|(_, count)| **count > 0) {
                 seen += count;
                 last = representative(run * RUN + slot);
                 if at_low.is_none() && low < seen {
@@ -127,9 +109,7 @@ impl Histogram {
 #[inline]
 fn bucket_of(value: f64) -> usize {
     let number = (value.to_bits() >> SHIFT).saturating_sub(OFFSET);
-    usize::try_from(number)
-        .unwrap_or(usize::MAX)
-        .min(BUCKETS - 1)
+    usize::try_from(number).unwrap_or(usize::MAX).min(BUCKETS - 1)
 }
 
 /// The least value of a bucket; that of the next bucket is the end of this one.
@@ -148,17 +128,10 @@ fn representative(bucket: usize) -> f64 {
         let scale = 10f64.powi(places.abs());
         // Dividing by a power of ten rather than multiplying by its inverse keeps decimals exact.
         let at = |round: fn(f64) -> f64, value: f64| {
-            if places >= 0 {
-                round(value * scale) / scale
-            } else {
-                round(value / scale) * scale
-            }
+            if places >= 0 { round(value * scale) / scale } else { round(value / scale) * scale }
         };
         let candidates = [at(f64::round, middle), at(f64::ceil, low)];
-        if let Some(found) = candidates
-            .into_iter()
-            .find(|value| *value >= low && *value < end)
-        {
+        if let Some(found) = candidates.into_iter().find(|value| *value >= low && *value < end) {
             return found;
         }
     }
@@ -173,10 +146,7 @@ mod tests {
 
     #[test]
     fn whole_numbers_and_round_decimals_come_out_as_they_went_in() {
-        for value in (1..2048)
-            .map(f64::from)
-            .chain([0.5, 0.25, 12.5, 0.001, 3000.0, 60_000.0])
-        {
+        for value in (1..2048).map(f64::from).chain([0.5, 0.25, 12.5, 0.001, 3000.0, 60_000.0]) {
             assert_eq!(representative(bucket_of(value)), value);
         }
     }
@@ -195,16 +165,8 @@ mod tests {
                 histogram.record(f64::from(value) + f64::from(round) / 1_000.0);
             }
         }
-        assert_eq!(
-            histogram.runs.len(),
-            25,
-            "three powers of two and what is left of the first"
-        );
-        assert!(
-            histogram.heap_bytes() < 40_000,
-            "{}",
-            histogram.heap_bytes()
-        );
+        assert_eq!(histogram.runs.len(), 25, "three powers of two and what is left of the first");
+        assert!(histogram.heap_bytes() < 40_000, "{}", histogram.heap_bytes());
     }
 
     proptest! {

@@ -51,10 +51,7 @@ impl HttpKey {
         };
         set(SystemTag::Method, &method);
         set(SystemTag::Status, &status);
-        set(
-            SystemTag::ExpectedResponse,
-            if self.expected { "true" } else { "false" },
-        );
+        set(SystemTag::ExpectedResponse, if self.expected { "true" } else { "false" });
         if !self.protocol.is_empty() {
             set(SystemTag::Proto, self.protocol);
         }
@@ -143,18 +140,9 @@ impl HttpDelta {
     /// Calls `each` with the place in [`METRICS`] and the value. Trends are lent, not copied.
     pub(super) fn for_each(&mut self, mut each: impl FnMut(usize, &Aggregate)) {
         let samples = self.requests;
-        let counter = |sum: u64| Aggregate::Counter {
-            sum: sum as f64,
-            samples,
-        };
+        let counter = |sum: u64| Aggregate::Counter { sum: sum as f64, samples };
         each(0, &counter(self.requests));
-        each(
-            1,
-            &Aggregate::Rate {
-                passes: self.failed,
-                total: self.requests,
-            },
-        );
+        each(1, &Aggregate::Rate { passes: self.failed, total: self.requests });
         each(2, &counter(self.bytes_sent));
         each(3, &counter(self.bytes_received));
         for (number, trend) in self.trends.iter_mut().enumerate() {
@@ -167,12 +155,7 @@ impl HttpDelta {
     }
 
     pub(super) fn clear(&mut self) {
-        (
-            self.requests,
-            self.failed,
-            self.bytes_sent,
-            self.bytes_received,
-        ) = (0, 0, 0, 0);
+        (self.requests, self.failed, self.bytes_sent, self.bytes_received) = (0, 0, 0, 0);
         self.trends.iter_mut().for_each(Trend::clear);
     }
 }
@@ -214,11 +197,7 @@ impl Methods {
     }
 
     pub(super) fn intern(&mut self, name: &str) -> MethodId {
-        let name = if self.0.len() < MAX_METHODS - 1 {
-            name
-        } else {
-            super::OVERFLOW_VALUE
-        };
+        let name = if self.0.len() < MAX_METHODS - 1 { name } else { super::OVERFLOW_VALUE };
         self.find(name).unwrap_or_else(|| {
             self.0.push(Arc::from(name));
             MethodId(u8::try_from(self.0.len() - 1).unwrap_or(u8::MAX))
@@ -226,10 +205,7 @@ impl Methods {
     }
 
     pub(super) fn name(&self, id: MethodId) -> Arc<str> {
-        self.0
-            .get(usize::from(id.0))
-            .cloned()
-            .unwrap_or_else(|| Arc::from(super::OVERFLOW_VALUE))
+        self.0.get(usize::from(id.0)).cloned().unwrap_or_else(|| Arc::from(super::OVERFLOW_VALUE))
     }
 }
 
@@ -254,10 +230,7 @@ mod tests {
             methods.intern(&format!("M{number}"));
         }
         assert_eq!(methods.0.len(), MAX_METHODS);
-        assert_eq!(
-            &*methods.name(methods.find(super::super::OVERFLOW_VALUE).unwrap()),
-            "(overflow)"
-        );
+        assert_eq!(&*methods.name(methods.find(super::super::OVERFLOW_VALUE).unwrap()), "(overflow)");
     }
 
     #[test]

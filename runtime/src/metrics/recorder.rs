@@ -73,11 +73,7 @@ impl Recorder {
             *self.delta.refused.entry(metric).or_default() += 1;
             return;
         }
-        let order = if kind == Kind::Gauge {
-            self.registry.next_gauge_order()
-        } else {
-            0
-        };
+        let order = if kind == Kind::Gauge { self.registry.next_gauge_order() } else { 0 };
         let place = slot as usize;
         if place >= self.delta.single.len() {
             self.delta.grow_single(&self.slots, place);
@@ -132,15 +128,10 @@ impl Recorder {
     fn new_single(&mut self, metric: MetricId, tags: TagSetId) -> u32 {
         let kept = self.registry.admit(Family::Single(metric), tags);
         let slots = &mut self.slots;
-        let slot = *slots
-            .single_by_tags
-            .entry((metric, kept))
-            .or_insert_with(|| {
-                slots
-                    .single
-                    .push((metric, self.registry.descriptor(metric).kind, kept));
-                last_place(slots.single.len())
-            });
+        let slot = *slots.single_by_tags.entry((metric, kept)).or_insert_with(|| {
+            slots.single.push((metric, self.registry.descriptor(metric).kind, kept));
+            last_place(slots.single.len())
+        });
         if self.single.len() < self.max_keys {
             self.single.insert((metric, tags), slot);
         }
@@ -177,11 +168,7 @@ impl Delta {
     #[cold]
     fn grow_single(&mut self, slots: &Slots, place: usize) {
         let known = self.single.len();
-        self.single.extend(
-            slots.single[known..=place]
-                .iter()
-                .map(|(_, kind, _)| Aggregate::new(*kind)),
-        );
+        self.single.extend(slots.single[known..=place].iter().map(|(_, kind, _)| Aggregate::new(*kind)));
     }
 }
 

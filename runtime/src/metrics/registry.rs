@@ -103,10 +103,7 @@ impl Registry {
         for (name, kind, contains) in builtin::ALL {
             metrics.add(name, *kind, *contains);
         }
-        let limits = Limits {
-            sets: max_series.saturating_mul(2).max(1_024),
-            bytes: MAX_TAG_BYTES,
-        };
+        let limits = Limits { sets: max_series.saturating_mul(2).max(1_024), bytes: MAX_TAG_BYTES };
         Self {
             metrics: RwLock::new(metrics),
             tags: RwLock::new(Interner::new(limits)),
@@ -122,12 +119,7 @@ impl Registry {
     ///
     /// # Errors
     /// An invalid name, a name that stands for something else, or too many metrics.
-    pub fn register(
-        &self,
-        name: &str,
-        kind: Kind,
-        contains: Contains,
-    ) -> Result<MetricId, RegisterError> {
+    pub fn register(&self, name: &str, kind: Kind, contains: Contains) -> Result<MetricId, RegisterError> {
         let mut metrics = self.metrics.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(id) = metrics.by_name.get(name) {
             let existing = &metrics.all[id.index()];
@@ -143,26 +135,17 @@ impl Registry {
             });
         }
         if !is_valid_name(name) {
-            return Err(RegisterError::Name {
-                name: name.to_owned(),
-            });
+            return Err(RegisterError::Name { name: name.to_owned() });
         }
         if metrics.all.len() >= builtin::ALL.len() + MAX_CUSTOM_METRICS {
-            return Err(RegisterError::TooMany {
-                name: name.to_owned(),
-            });
+            return Err(RegisterError::TooMany { name: name.to_owned() });
         }
         Ok(metrics.add(name, kind, contains))
     }
 
     /// The number of the metric with this name, if there is one.
     pub fn lookup(&self, name: &str) -> Option<MetricId> {
-        self.metrics
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .by_name
-            .get(name)
-            .copied()
+        self.metrics.read().unwrap_or_else(PoisonError::into_inner).by_name.get(name).copied()
     }
 
     /// What the metric is.
@@ -170,20 +153,13 @@ impl Registry {
     /// # Panics
     /// If the number comes from another registry.
     pub fn descriptor(&self, metric: MetricId) -> Descriptor {
-        self.metrics
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .all[metric.index()]
-        .clone()
+        self.metrics.read().unwrap_or_else(PoisonError::into_inner).all[metric.index()].clone()
     }
 
     /// All metrics, in the order in which they were registered, built-in ones first.
     pub fn metrics(&self) -> Vec<(MetricId, Descriptor)> {
         let metrics = self.metrics.read().unwrap_or_else(PoisonError::into_inner);
-        (0u32..)
-            .map(MetricId)
-            .zip(metrics.all.iter().cloned())
-            .collect()
+        (0u32..).map(MetricId).zip(metrics.all.iter().cloned()).collect()
     }
 
     /// The number of a set of tags. Of equal names the later wins; a tag with an empty value is left out.
@@ -198,10 +174,7 @@ impl Registry {
         }
         let pairs = self.tags(base);
         self.intern_sorted(&normalise(
-            pairs
-                .iter()
-                .map(|(name, value)| (&**name, &**value))
-                .chain(tags.iter().copied()),
+            pairs.iter().map(|(name, value)| (&**name, &**value)).chain(tags.iter().copied()),
         ))
     }
 
@@ -210,26 +183,15 @@ impl Registry {
     /// # Panics
     /// If the number comes from another registry.
     pub fn tags(&self, id: TagSetId) -> TagPairs {
-        self.tags
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pairs(id)
+        self.tags.read().unwrap_or_else(PoisonError::into_inner).pairs(id)
     }
 
     /// The number of an HTTP method, for [`HttpKey`](super::HttpKey). The usual ones have constants.
     pub fn method(&self, name: &str) -> MethodId {
-        if let Some(id) = self
-            .methods
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .find(name)
-        {
+        if let Some(id) = self.methods.read().unwrap_or_else(PoisonError::into_inner).find(name) {
             return id;
         }
-        self.methods
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .intern(name)
+        self.methods.write().unwrap_or_else(PoisonError::into_inner).intern(name)
     }
 
     /// Which system tags this run keeps.
@@ -243,33 +205,20 @@ impl Registry {
     }
 
     pub(super) fn metric_count(&self) -> usize {
-        self.metrics
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .all
-            .len()
+        self.metrics.read().unwrap_or_else(PoisonError::into_inner).all.len()
     }
 
     pub(super) fn tag_set_count(&self) -> usize {
-        self.tags
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .count()
+        self.tags.read().unwrap_or_else(PoisonError::into_inner).count()
     }
 
     pub(super) fn method_name(&self, id: MethodId) -> Arc<str> {
-        self.methods
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .name(id)
+        self.methods.read().unwrap_or_else(PoisonError::into_inner).name(id)
     }
 
     /// How many different values a tag has had.
     pub(super) fn values_of(&self, tag: &str) -> usize {
-        self.tags
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .values_of(tag)
+        self.tags.read().unwrap_or_else(PoisonError::into_inner).values_of(tag)
     }
 
     /// The tags under which the family's samples with these tags are kept: the same ones, or what an overflow leaves.
@@ -287,14 +236,10 @@ impl Registry {
         // Room for what comes of the overflow, and for metrics that are not to blame for it.
         let reserve = |depth: usize| self.max_series + self.max_series / 10 + 64 * (depth + 1);
         let pairs = self.tags(tags);
-        let pairs: Vec<_> = pairs
-            .iter()
-            .map(|(name, value)| (&**name, &**value))
-            .collect();
+        let pairs: Vec<_> = pairs.iter().map(|(name, value)| (&**name, &**value)).collect();
         let mut interner = self.tags.write().unwrap_or_else(PoisonError::into_inner);
-        let left = interner.collapse(&pairs, |id, depth| {
-            series.known.contains(&(family, id)) || room(&series, reserve(depth))
-        });
+        let left = interner
+            .collapse(&pairs, |id, depth| series.known.contains(&(family, id)) || room(&series, reserve(depth)));
         series.insert(family, left);
         left
     }
@@ -305,18 +250,10 @@ impl Registry {
     }
 
     fn intern_sorted(&self, tags: &[(&str, &str)]) -> TagSetId {
-        if let Some(id) = self
-            .tags
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .find(tags)
-        {
+        if let Some(id) = self.tags.read().unwrap_or_else(PoisonError::into_inner).find(tags) {
             return id;
         }
-        self.tags
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .intern(tags)
+        self.tags.write().unwrap_or_else(PoisonError::into_inner).intern(tags)
     }
 
     fn series(&self) -> MutexGuard<'_, Series> {
@@ -329,11 +266,7 @@ impl Metrics {
         let id = MetricId(u32::try_from(self.all.len()).unwrap_or(u32::MAX));
         let name: Arc<str> = Arc::from(name);
         self.by_name.insert(Arc::clone(&name), id);
-        self.all.push(Descriptor {
-            name,
-            kind,
-            contains,
-        });
+        self.all.push(Descriptor { name, kind, contains });
         id
     }
 }
@@ -357,13 +290,8 @@ mod tests {
     #[test]
     fn the_same_metric_has_one_number() {
         let registry = registry();
-        let first = registry
-            .register("coupons_issued", Kind::Counter, Contains::Default)
-            .unwrap();
-        assert_eq!(
-            registry.register("coupons_issued", Kind::Counter, Contains::Default),
-            Ok(first)
-        );
+        let first = registry.register("coupons_issued", Kind::Counter, Contains::Default).unwrap();
+        assert_eq!(registry.register("coupons_issued", Kind::Counter, Contains::Default), Ok(first));
         assert_eq!(registry.lookup("coupons_issued"), Some(first));
         assert_eq!(&*registry.descriptor(first).name, "coupons_issued");
         assert_eq!(registry.lookup("http_reqs"), Some(builtin::HTTP_REQS));
@@ -375,13 +303,7 @@ mod tests {
         insta::assert_snapshot!(registry.register("a-b", Kind::Counter, Contains::Default).unwrap_err(), @"metric `a-b`: not a valid name; use 2 to 129 ASCII letters, digits and underscores, the first not a digit");
         insta::assert_snapshot!(registry.register("http_reqs", Kind::Trend, Contains::Time).unwrap_err(), @"metric `http_reqs`: is a counter of default values already and cannot be a trend of time values too; use another name");
         for number in 0..MAX_CUSTOM_METRICS {
-            registry
-                .register(
-                    &format!("metric_{number}"),
-                    Kind::Counter,
-                    Contains::Default,
-                )
-                .unwrap();
+            registry.register(&format!("metric_{number}"), Kind::Counter, Contains::Default).unwrap();
         }
         insta::assert_snapshot!(registry.register("one_more", Kind::Counter, Contains::Default).unwrap_err(), @"metric `one_more`: there are 1000 metrics already; tell values apart by tags, not by metric names");
     }
@@ -391,14 +313,8 @@ mod tests {
         let registry = registry();
         let base = registry.intern(&[("scenario", "buy"), ("team", "a")]);
         let more = registry.extend(base, &[("team", "b"), ("name", "/x")]);
-        assert_eq!(
-            more,
-            registry.intern(&[("name", "/x"), ("scenario", "buy"), ("team", "b")])
-        );
-        assert_eq!(
-            registry.extend(more, &[("team", ""), ("name", "")]),
-            registry.intern(&[("scenario", "buy")])
-        );
+        assert_eq!(more, registry.intern(&[("name", "/x"), ("scenario", "buy"), ("team", "b")]));
+        assert_eq!(registry.extend(more, &[("team", ""), ("name", "")]), registry.intern(&[("scenario", "buy")]));
         assert_eq!(registry.extend(base, &[]), base);
         assert_eq!(registry.intern(&[]), TagSetId::EMPTY);
     }

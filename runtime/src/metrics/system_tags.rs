@@ -77,17 +77,13 @@ impl SystemTags {
     ///
     /// # Errors
     /// A name that is no system tag.
-    pub fn from_names<'a>(
-        names: impl IntoIterator<Item = &'a str>,
-    ) -> Result<Self, UnknownSystemTag> {
+    pub fn from_names<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<Self, UnknownSystemTag> {
         let mut set = Self::NONE;
         for name in names {
             let tag = SystemTag::ALL
                 .iter()
                 .find(|tag| tag.name() == name)
-                .ok_or_else(|| UnknownSystemTag {
-                    name: name.to_owned(),
-                })?;
+                .ok_or_else(|| UnknownSystemTag { name: name.to_owned() })?;
             set = set.with(*tag);
         }
         Ok(set)
@@ -106,19 +102,13 @@ impl SystemTags {
 
     /// The names, in k6's order.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
-        SystemTag::ALL
-            .iter()
-            .filter(move |tag| self.contains(**tag))
-            .map(|tag| tag.name())
+        SystemTag::ALL.iter().filter(move |tag| self.contains(**tag)).map(|tag| tag.name())
     }
 }
 
 impl Default for SystemTags {
     fn default() -> Self {
-        SystemTag::ALL
-            .iter()
-            .filter(|tag| tag.is_default())
-            .fold(Self::NONE, |set, tag| set.with(*tag))
+        SystemTag::ALL.iter().filter(|tag| tag.is_default()).fold(Self::NONE, |set, tag| set.with(*tag))
     }
 }
 

@@ -53,10 +53,7 @@ pub(super) struct Limits {
 impl Limits {
     /// Room for what comes of an overflow. Each deeper form has some that the ones before cannot take.
     const fn reserve(self, depth: usize) -> Self {
-        Self {
-            sets: self.sets + self.sets / 8 + 64 * (depth + 1),
-            bytes: self.bytes + self.bytes / 8,
-        }
+        Self { sets: self.sets + self.sets / 8 + 64 * (depth + 1), bytes: self.bytes + self.bytes / 8 }
     }
 }
 
@@ -78,11 +75,7 @@ impl Interner {
 
     /// The set's number, if it has one. `tags` are sorted by name, each name once.
     pub(super) fn find(&self, tags: &[(&str, &str)]) -> Option<TagSetId> {
-        self.by_hash
-            .get(&self.hasher.hash_one(tags))?
-            .iter()
-            .copied()
-            .find(|id| self.is(*id, tags))
+        self.by_hash.get(&self.hasher.hash_one(tags))?.iter().copied().find(|id| self.is(*id, tags))
     }
 
     /// The set's number, or that of what an overflow leaves of it. `tags` are sorted by name, each name once.
@@ -135,11 +128,8 @@ impl Interner {
     /// blame; otherwise those with most values lose theirs together (a request's `name` and `url`, say), then one more at a
     /// time.
     fn collapsed<'a>(&self, tags: &[(&'a str, &'a str)]) -> Vec<Vec<(&'a str, &'a str)>> {
-        let mut by_blame: Vec<(usize, usize)> = tags
-            .iter()
-            .enumerate()
-            .map(|(place, (name, _))| (self.values_of(name), place))
-            .collect();
+        let mut by_blame: Vec<(usize, usize)> =
+            tags.iter().enumerate().map(|(place, (name, _))| (self.values_of(name), place)).collect();
         by_blame.sort_by_key(|(values, _)| std::cmp::Reverse(*values));
         let most = by_blame.first().map_or(0, |(values, _)| *values);
         let mut form = tags.to_vec();
@@ -149,9 +139,8 @@ impl Interner {
         }
         for (number, (_, place)) in by_blame.iter().enumerate() {
             form[*place].1 = OVERFLOW_VALUE;
-            let next_as_bad = by_blame
-                .get(number + 1)
-                .is_some_and(|(values, _)| *values > INNOCENT_VALUES.max(most / 10));
+            let next_as_bad =
+                by_blame.get(number + 1).is_some_and(|(values, _)| *values > INNOCENT_VALUES.max(most / 10));
             if !next_as_bad {
                 forms.push(form.clone());
             }
@@ -168,20 +157,14 @@ impl Interner {
             .iter()
             .map(|(name, value)| {
                 let pair = (self.string(name), self.string(value));
-                self.values
-                    .entry(Arc::clone(&pair.0))
-                    .or_default()
-                    .insert(Arc::clone(&pair.1));
+                self.values.entry(Arc::clone(&pair.0)).or_default().insert(Arc::clone(&pair.1));
                 pair
             })
             .collect();
         let id = TagSetId(u32::try_from(self.sets.len()).unwrap_or(TagSetId::LOST.0));
         self.bytes += weight(tags);
         self.sets.push(pairs);
-        self.by_hash
-            .entry(self.hasher.hash_one(tags))
-            .or_default()
-            .push(id);
+        self.by_hash.entry(self.hasher.hash_one(tags)).or_default().push(id);
         id
     }
 
@@ -196,25 +179,17 @@ impl Interner {
 
     fn is(&self, id: TagSetId, tags: &[(&str, &str)]) -> bool {
         let pairs = &self.sets[id.0 as usize];
-        pairs.len() == tags.len()
-            && pairs
-                .iter()
-                .zip(tags)
-                .all(|(pair, tag)| (&*pair.0, &*pair.1) == *tag)
+        pairs.len() == tags.len() && pairs.iter().zip(tags).all(|(pair, tag)| (&*pair.0, &*pair.1) == *tag)
     }
 }
 
 /// Bytes that a set may need: its text, and what keeps it.
 fn weight(tags: &[(&str, &str)]) -> usize {
-    tags.iter()
-        .map(|(name, value)| name.len() + value.len() + 2 * size_of::<Arc<str>>())
-        .sum()
+    tags.iter().map(|(name, value)| name.len() + value.len() + 2 * size_of::<Arc<str>>()).sum()
 }
 
 /// Sorts by name; of equal names the later wins; an empty value takes the tag away.
-pub(super) fn normalise<'a>(
-    tags: impl Iterator<Item = (&'a str, &'a str)>,
-) -> Vec<(&'a str, &'a str)> {
+pub(super) fn normalise<'a>(tags: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<(&'a str, &'a str)> {
     let mut sorted: Vec<(&str, &str)> = tags.collect();
     // The sort is stable, and `dedup_by` keeps the first of equals: so the order is turned round before.
     sorted.reverse();
@@ -229,25 +204,20 @@ mod tests {
     use super::*;
 
     fn small() -> Interner {
-        Interner::new(Limits {
-            sets: 200,
-            bytes: 1 << 20,
-        })
+        Interner::new(Limits { sets: 200, bytes: 1 << 20 })
     }
 
     #[test]
     fn later_wins_and_empty_takes_away() {
-        let tags =
-            normalise([("b", "1"), ("a", "2"), ("b", "3"), ("c", "4"), ("c", "")].into_iter());
+        let tags = normalise([("b", "1"), ("a", "2"), ("b", "3"), ("c", "4"), ("c", "")].into_iter());
         assert_eq!(tags, [("a", "2"), ("b", "3")]);
     }
 
     #[test]
     fn the_tag_with_most_values_is_the_one_that_overflows() {
         let mut interner = small();
-        let ids: HashSet<_> = (0..5_000)
-            .map(|user| interner.intern(&[("scenario", "buy"), ("user", &user.to_string())]))
-            .collect();
+        let ids: HashSet<_> =
+            (0..5_000).map(|user| interner.intern(&[("scenario", "buy"), ("user", &user.to_string())])).collect();
         assert!(ids.len() <= 201, "{}", ids.len());
         let last = interner.intern(&[("scenario", "buy"), ("user", "another")]);
         let pairs = interner.pairs(last);
@@ -277,25 +247,15 @@ mod tests {
 
     #[test]
     fn whatever_a_hostile_module_does_memory_is_bounded() {
-        let mut interner = Interner::new(Limits {
-            sets: 100,
-            bytes: 100_000,
-        });
+        let mut interner = Interner::new(Limits { sets: 100, bytes: 100_000 });
         for round in 0..3_000 {
             let name = format!("name{round}");
             let long = round.to_string().repeat(5_000);
             interner.intern(&[(&name, "x")]);
             interner.intern(&[("long", &long)]);
         }
-        assert!(
-            interner.sets.len() <= 100 + 100 / 8 + 3 * 64 + 1,
-            "{}",
-            interner.sets.len()
-        );
+        assert!(interner.sets.len() <= 100 + 100 / 8 + 3 * 64 + 1, "{}", interner.sets.len());
         assert!(interner.bytes <= 112_500, "{}", interner.bytes);
-        assert_eq!(
-            interner.intern(&[("yet", "1"), ("more", "2")]),
-            TagSetId::LOST
-        );
+        assert_eq!(interner.intern(&[("yet", "1"), ("more", "2")]), TagSetId::LOST);
     }
 }

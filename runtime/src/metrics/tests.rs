@@ -8,12 +8,8 @@ use proptest::prelude::*;
 
 use super::*;
 
-const KINDS: [(&str, Kind); 4] = [
-    ("a_counter", Kind::Counter),
-    ("a_gauge", Kind::Gauge),
-    ("a_rate", Kind::Rate),
-    ("a_trend", Kind::Trend),
-];
+const KINDS: [(&str, Kind); 4] =
+    [("a_counter", Kind::Counter), ("a_gauge", Kind::Gauge), ("a_rate", Kind::Rate), ("a_trend", Kind::Trend)];
 
 struct Bench {
     registry: Arc<Registry>,
@@ -24,18 +20,10 @@ struct Bench {
 
 fn bench(shards: usize, max_series: usize) -> Bench {
     let registry = Arc::new(Registry::new(max_series, SystemTags::default()));
-    let metrics =
-        KINDS.map(|(name, kind)| registry.register(name, kind, Contains::Default).unwrap());
-    let recorders: Vec<_> = (0..shards)
-        .map(|_| Arc::new(Mutex::new(Recorder::new(Arc::clone(&registry)))))
-        .collect();
+    let metrics = KINDS.map(|(name, kind)| registry.register(name, kind, Contains::Default).unwrap());
+    let recorders: Vec<_> = (0..shards).map(|_| Arc::new(Mutex::new(Recorder::new(Arc::clone(&registry))))).collect();
     let aggregator = Aggregator::new(Arc::clone(&registry), recorders.clone());
-    Bench {
-        registry,
-        recorders,
-        aggregator,
-        metrics,
-    }
+    Bench { registry, recorders, aggregator, metrics }
 }
 
 fn key(base: TagSetId, status: u16) -> HttpKey {
@@ -65,32 +53,16 @@ fn sample(milliseconds: u64) -> HttpSample {
 fn seen(aggregate: &Aggregate) -> Vec<f64> {
     match aggregate {
         Aggregate::Counter { sum, samples } => vec![*sum, *samples as f64],
-        Aggregate::Gauge {
-            last,
-            min,
-            max,
-            samples,
-            ..
-        } => vec![*last, *min, *max, *samples as f64],
+        Aggregate::Gauge { last, min, max, samples, .. } => vec![*last, *min, *max, *samples as f64],
         Aggregate::Rate { passes, total } => vec![*passes as f64, *total as f64],
         Aggregate::Trend(trend) => {
-            vec![
-                trend.count() as f64,
-                trend.sum(),
-                trend.min(),
-                trend.med(),
-                trend.percentile(95.0),
-                trend.max(),
-            ]
+            vec![trend.count() as f64, trend.sum(), trend.min(), trend.med(), trend.percentile(95.0), trend.max()]
         }
     }
 }
 
 fn close(a: &[f64], b: &[f64]) -> bool {
-    a.len() == b.len()
-        && a.iter()
-            .zip(b)
-            .all(|(a, b)| (a - b).abs() <= a.abs().max(b.abs()) * 1e-9)
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (a - b).abs() <= a.abs().max(b.abs()) * 1e-9)
 }
 
 proptest! {
@@ -157,9 +129,7 @@ proptest! {
 #[test]
 fn one_request_is_a_sample_of_eleven_metrics() {
     let mut bench = bench(1, 1_000);
-    let base = bench
-        .registry
-        .intern(&[("scenario", "buy"), ("name", "/coupons/{id}")]);
+    let base = bench.registry.intern(&[("scenario", "buy"), ("name", "/coupons/{id}")]);
     {
         let mut recorder = bench.recorders[0].lock().unwrap();
         (0..3).for_each(|_| recorder.http(&key(base, 200), &sample(7)));
@@ -169,96 +139,42 @@ fn one_request_is_a_sample_of_eleven_metrics() {
     let totals = bench.aggregator.totals();
     let whole: BTreeMap<_, _> = http::METRICS
         .iter()
-        .map(|metric| {
-            (
-                bench.registry.descriptor(*metric).name,
-                seen(totals.metric(*metric).unwrap()),
-            )
-        })
+        .map(|metric| (bench.registry.descriptor(*metric).name, seen(totals.metric(*metric).unwrap())))
         .collect();
     assert_eq!(whole["http_reqs"], [4.0, 4.0]);
     assert_eq!(whole["http_req_failed"], [1.0, 4.0]);
     assert_eq!(whole["data_sent"], [400.0, 4.0]);
     assert_eq!(whole["data_received"], [4_000.0, 4.0]);
-    assert_eq!(
-        whole["http_req_duration"][..4],
-        [4.0, 130.0, 10.0, 10.0],
-        "sending + waiting + receiving"
-    );
+    assert_eq!(whole["http_req_duration"][..4], [4.0, 130.0, 10.0, 10.0], "sending + waiting + receiving");
     assert_eq!(whole["http_req_waiting"][..4], [4.0, 118.0, 7.0, 7.0]);
     assert_eq!(whole["http_req_blocked"], [4.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
-    let failed = totals
-        .select(
-            builtin::HTTP_REQS,
-            &[("status", "503"), ("error_code", "1503")],
-        )
-        .unwrap();
+    let failed = totals.select(builtin::HTTP_REQS, &[("status", "503"), ("error_code", "1503")]).unwrap();
     assert_eq!(failed.samples(), 1);
-    let expected = totals
-        .select(
-            builtin::HTTP_REQS,
-            &[("expected_response", "true"), ("name", "/coupons/{id}")],
-        )
-        .unwrap();
+    let expected =
+        totals.select(builtin::HTTP_REQS, &[("expected_response", "true"), ("name", "/coupons/{id}")]).unwrap();
     assert_eq!(expected.samples(), 3);
-    let without_error = totals
-        .select(builtin::HTTP_REQS, &[("error_code", "")])
-        .unwrap();
-    assert_eq!(
-        without_error.samples(),
-        3,
-        "a tag that is not there counts as empty"
-    );
-    assert!(
-        totals
-            .select(builtin::HTTP_REQS, &[("status", "404")])
-            .is_none()
-    );
+    let without_error = totals.select(builtin::HTTP_REQS, &[("error_code", "")]).unwrap();
+    assert_eq!(without_error.samples(), 3, "a tag that is not there counts as empty");
+    assert!(totals.select(builtin::HTTP_REQS, &[("status", "404")]).is_none());
     let (tags, _) = totals.series(builtin::HTTP_REQS).next().unwrap();
-    let tags: Vec<_> = bench
-        .registry
-        .tags(tags)
-        .iter()
-        .map(|(name, value)| format!("{name}={value}"))
-        .collect();
+    let tags: Vec<_> = bench.registry.tags(tags).iter().map(|(name, value)| format!("{name}={value}")).collect();
     assert_eq!(
         tags,
-        [
-            "expected_response=true",
-            "method=GET",
-            "name=/coupons/{id}",
-            "proto=HTTP/1.1",
-            "scenario=buy",
-            "status=200"
-        ]
+        ["expected_response=true", "method=GET", "name=/coupons/{id}", "proto=HTTP/1.1", "scenario=buy", "status=200"]
     );
 }
 
 #[test]
 fn system_tags_that_are_off_join_the_series() {
-    let registry = Arc::new(Registry::new(
-        1_000,
-        SystemTags::from_names(["method"]).unwrap(),
-    ));
+    let registry = Arc::new(Registry::new(1_000, SystemTags::from_names(["method"]).unwrap()));
     let recorder = Arc::new(Mutex::new(Recorder::new(Arc::clone(&registry))));
     let mut aggregator = Aggregator::new(Arc::clone(&registry), vec![Arc::clone(&recorder)]);
     for status in [200, 201, 503] {
-        recorder
-            .lock()
-            .unwrap()
-            .http(&key(TagSetId::EMPTY, status), &sample(1));
+        recorder.lock().unwrap().http(&key(TagSetId::EMPTY, status), &sample(1));
     }
     aggregator.collect();
     assert_eq!(aggregator.totals().series(builtin::HTTP_REQS).count(), 1);
-    assert_eq!(
-        seen(
-            aggregator
-                .totals()
-                .metric(builtin::HTTP_REQ_FAILED)
-                .unwrap()
-        ),
-        [1.0, 3.0]
-    );
+    assert_eq!(seen(aggregator.totals().metric(builtin::HTTP_REQ_FAILED).unwrap()), [1.0, 3.0]);
 }
 
 #[test]
@@ -277,10 +193,7 @@ fn what_a_metric_cannot_hold_is_refused_and_counted() {
     bench.aggregator.collect();
     let totals = bench.aggregator.totals();
     let refused: BTreeMap<_, _> = totals.refused().collect();
-    assert_eq!(
-        refused,
-        BTreeMap::from([(counter, 4), (gauge, 3), (rate, 3), (trend, 4)])
-    );
+    assert_eq!(refused, BTreeMap::from([(counter, 4), (gauge, 3), (rate, 3), (trend, 4)]));
     assert!(totals.metric(counter).is_none(), "no sample is no value");
     assert_eq!(totals.series(counter).count(), 0);
     assert_eq!(seen(totals.metric(gauge).unwrap()), [-1.0, -1.0, -1.0, 1.0]);
@@ -292,41 +205,23 @@ fn what_a_metric_cannot_hold_is_refused_and_counted() {
 fn the_last_gauge_is_the_last_over_all_shards() {
     let mut bench = bench(2, 100);
     let gauge = bench.metrics[1];
-    let add = |shard: usize, value| {
-        bench.recorders[shard]
-            .lock()
-            .unwrap()
-            .add(gauge, TagSetId::EMPTY, value)
-    };
+    let add = |shard: usize, value| bench.recorders[shard].lock().unwrap().add(gauge, TagSetId::EMPTY, value);
     add(1, 10.0);
     add(0, 30.0);
     add(1, 20.0);
     bench.aggregator.collect();
-    assert_eq!(
-        seen(bench.aggregator.totals().metric(gauge).unwrap())[..3],
-        [20.0, 10.0, 30.0]
-    );
+    assert_eq!(seen(bench.aggregator.totals().metric(gauge).unwrap())[..3], [20.0, 10.0, 30.0]);
 }
 
 #[test]
 fn an_overflow_names_the_tag_and_counts_the_samples() {
     let mut bench = bench(1, 500);
     for user in 0..5_000 {
-        let tags = bench
-            .registry
-            .intern(&[("scenario", "buy"), ("user", &user.to_string())]);
-        bench.recorders[0]
-            .lock()
-            .unwrap()
-            .add(bench.metrics[0], tags, 1.0);
+        let tags = bench.registry.intern(&[("scenario", "buy"), ("user", &user.to_string())]);
+        bench.recorders[0].lock().unwrap().add(bench.metrics[0], tags, 1.0);
     }
-    let late = bench
-        .registry
-        .intern(&[("check", "status is 200"), ("scenario", "buy")]);
-    bench.recorders[0]
-        .lock()
-        .unwrap()
-        .add(builtin::CHECKS, late, 1.0);
+    let late = bench.registry.intern(&[("check", "status is 200"), ("scenario", "buy")]);
+    bench.recorders[0].lock().unwrap().add(builtin::CHECKS, late, 1.0);
     bench.aggregator.collect();
     let totals = bench.aggregator.totals();
     let overflow = totals.overflow().unwrap();
@@ -334,19 +229,9 @@ fn an_overflow_names_the_tag_and_counts_the_samples() {
     assert_eq!(overflow.tags.len(), 1);
     assert_eq!(&*overflow.tags[0].name, "user");
     assert_eq!(overflow.tags[0].samples, 4_500);
-    let together = totals
-        .select(
-            bench.metrics[0],
-            &[("scenario", "buy"), ("user", OVERFLOW_VALUE)],
-        )
-        .unwrap();
+    let together = totals.select(bench.metrics[0], &[("scenario", "buy"), ("user", OVERFLOW_VALUE)]).unwrap();
     assert_eq!(seen(&together), [4_500.0, 4_500.0]);
-    assert!(
-        totals
-            .select(builtin::CHECKS, &[("check", "status is 200")])
-            .is_some(),
-        "others keep their tags"
-    );
+    assert!(totals.select(builtin::CHECKS, &[("check", "status is 200")]).is_some(), "others keep their tags");
 }
 
 #[test]
@@ -364,10 +249,7 @@ fn nothing_is_lost_while_collections_run() {
                     let mut recorder = recorder.lock().unwrap();
                     recorder.add(counter, TagSetId::EMPTY, 1.0);
                     recorder.add(trend, TagSetId::EMPTY, number as f64);
-                    recorder.http(
-                        &key(TagSetId::EMPTY, 200 + (number % 5) as u16),
-                        &sample(number % 100),
-                    );
+                    recorder.http(&key(TagSetId::EMPTY, 200 + (number % 5) as u16), &sample(number % 100));
                 }
             })
         })
@@ -376,26 +258,12 @@ fn nothing_is_lost_while_collections_run() {
         bench.aggregator.collect();
         std::thread::yield_now();
     }
-    threads
-        .into_iter()
-        .for_each(|thread| thread.join().unwrap());
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
     bench.aggregator.collect();
     let totals = bench.aggregator.totals();
-    assert_eq!(
-        seen(totals.metric(counter).unwrap()),
-        [2.0 * PER_THREAD as f64; 2]
-    );
+    assert_eq!(seen(totals.metric(counter).unwrap()), [2.0 * PER_THREAD as f64; 2]);
     let trend = seen(totals.metric(trend).unwrap());
-    assert_eq!(
-        trend[..2],
-        [
-            2.0 * PER_THREAD as f64,
-            (PER_THREAD * (PER_THREAD - 1)) as f64
-        ]
-    );
-    assert_eq!(
-        totals.metric(builtin::HTTP_REQ_WAITING).unwrap().samples(),
-        2 * PER_THREAD
-    );
+    assert_eq!(trend[..2], [2.0 * PER_THREAD as f64, (PER_THREAD * (PER_THREAD - 1)) as f64]);
+    assert_eq!(totals.metric(builtin::HTTP_REQ_WAITING).unwrap().samples(), 2 * PER_THREAD);
     assert_eq!(totals.series(builtin::HTTP_REQS).count(), 5);
 }

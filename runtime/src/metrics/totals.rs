@@ -53,12 +53,7 @@ pub struct OverflowTag {
 
 impl Totals {
     pub(super) const fn new(registry: Arc<Registry>) -> Self {
-        Self {
-            registry,
-            metrics: Vec::new(),
-            refused: BTreeMap::new(),
-            overflow: BTreeMap::new(),
-        }
+        Self { registry, metrics: Vec::new(), refused: BTreeMap::new(), overflow: BTreeMap::new() }
     }
 
     /// The registry whose numbers are used here.
@@ -77,16 +72,9 @@ impl Totals {
         let mut together: Option<Aggregate> = None;
         for (id, aggregate) in self.series(metric) {
             let pairs = self.registry.tags(id);
-            let value = |name: &str| {
-                pairs
-                    .iter()
-                    .find(|pair| *pair.0 == *name)
-                    .map_or("", |pair| &pair.1)
-            };
+            let value = |name: &str| pairs.iter().find(|pair| *pair.0 == *name).map_or("", |pair| &pair.1);
             if tags.iter().all(|(name, wanted)| value(name) == *wanted) {
-                together
-                    .get_or_insert_with(|| Aggregate::new(aggregate.kind()))
-                    .merge(aggregate);
+                together.get_or_insert_with(|| Aggregate::new(aggregate.kind())).merge(aggregate);
             }
         }
         together
@@ -94,13 +82,8 @@ impl Totals {
 
     /// A metric's series that have samples, in the order in which they appeared.
     pub fn series(&self, metric: MetricId) -> impl Iterator<Item = (TagSetId, &Aggregate)> {
-        let series = self
-            .per_metric(metric)
-            .into_iter()
-            .flat_map(|per| &per.series);
-        series
-            .map(|(tags, aggregate)| (*tags, aggregate))
-            .filter(|(_, aggregate)| aggregate.samples() > 0)
+        let series = self.per_metric(metric).into_iter().flat_map(|per| &per.series);
+        series.map(|(tags, aggregate)| (*tags, aggregate)).filter(|(_, aggregate)| aggregate.samples() > 0)
     }
 
     /// Samples that metrics could not hold: not finite, or below 0 for a counter or a trend.
@@ -123,10 +106,7 @@ impl Totals {
             })
             .collect();
         tags.sort_by_key(|tag| std::cmp::Reverse(tag.samples));
-        Some(Overflow {
-            limit: self.registry.max_series(),
-            tags,
-        })
+        Some(Overflow { limit: self.registry.max_series(), tags })
     }
 
     fn per_metric(&self, metric: MetricId) -> Option<&PerMetric> {

@@ -39,10 +39,7 @@ impl Trend {
     /// Adds a value, which must be finite and not negative.
     #[inline]
     pub fn record(&mut self, value: f64) {
-        debug_assert!(
-            value.is_finite() && value >= 0.0,
-            "{value} must be refused before it comes here"
-        );
+        debug_assert!(value.is_finite() && value >= 0.0, "{value} must be refused before it comes here");
         self.count += 1;
         self.sum += value;
         self.min = self.min.min(value);
@@ -78,10 +75,7 @@ impl Trend {
         if let Some(histogram) = &mut self.histogram {
             match &other.histogram {
                 Some(theirs) if other.binned => histogram.merge(theirs),
-                _ => other
-                    .values
-                    .iter()
-                    .for_each(|value| histogram.record(*value)),
+                _ => other.values.iter().for_each(|value| histogram.record(*value)),
             }
         }
     }
@@ -123,11 +117,7 @@ impl Trend {
 
     /// The mean; 0 without values.
     pub fn avg(&self) -> f64 {
-        if self.count == 0 {
-            0.0
-        } else {
-            self.sum / self.count as f64
-        }
+        if self.count == 0 { 0.0 } else { self.sum / self.count as f64 }
     }
 
     /// The median: `percentile(50)`.
@@ -144,9 +134,7 @@ impl Trend {
         let rank = (self.count - 1) as f64 * (percent / 100.0).clamp(0.0, 1.0);
         let (low, high) = (rank.floor(), rank.ceil());
         let (at_low, at_high) = if self.binned {
-            self.histogram.as_ref().map_or((0.0, 0.0), |histogram| {
-                histogram.values_at(low as u64, high as u64)
-            })
+            self.histogram.as_ref().map_or((0.0, 0.0), |histogram| histogram.values_at(low as u64, high as u64))
         } else {
             let mut sorted = self.values.clone();
             sorted.sort_unstable_by(f64::total_cmp);
@@ -168,12 +156,8 @@ impl Trend {
 
     /// Moves the values into the histogram.
     fn bin(&mut self) {
-        let histogram = self
-            .histogram
-            .get_or_insert_with(|| Box::new(Histogram::new()));
-        self.values
-            .iter()
-            .for_each(|value| histogram.record(*value));
+        let histogram = self.histogram.get_or_insert_with(|| Box::new(Histogram::new()));
+        self.values.iter().for_each(|value| histogram.record(*value));
         self.values = Vec::new();
         self.binned = true;
     }
@@ -220,13 +204,7 @@ mod tests {
     fn without_values_everything_is_zero() {
         let trend = Trend::new();
         assert_eq!(
-            (
-                trend.count(),
-                trend.min(),
-                trend.max(),
-                trend.avg(),
-                trend.percentile(95.0)
-            ),
+            (trend.count(), trend.min(), trend.max(), trend.avg(), trend.percentile(95.0)),
             (0, 0.0, 0.0, 0.0, 0.0)
         );
     }
@@ -244,10 +222,7 @@ mod tests {
         let mut trend = of(&vec![7.0; 5_000]);
         trend.clear();
         trend.record(0.123_456);
-        assert_eq!(
-            (trend.count(), trend.med(), trend.max()),
-            (1, 0.123_456, 0.123_456)
-        );
+        assert_eq!((trend.count(), trend.med(), trend.max()), (1, 0.123_456, 0.123_456));
         // Binned again: nothing of the first round may be left in the buckets.
         (0..1_000).for_each(|_| trend.record(1.0));
         assert_eq!(trend.count(), 1_001);
