@@ -13,7 +13,8 @@ use crate::host;
 /// # Errors
 /// If the value cannot be JSON, such as a map whose keys are no texts.
 pub fn encode_data<T: Serialize>(data: &T) -> Result<Option<Vec<u8>>, String> {
-    let bytes = serde_json::to_vec(data).map_err(|error| format!("what setup returned cannot be written as JSON: {error}"))?;
+    let bytes =
+        serde_json::to_vec(data).map_err(|error| format!("what setup returned cannot be written as JSON: {error}"))?;
     Ok((bytes != b"null").then_some(bytes))
 }
 

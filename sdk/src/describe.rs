@@ -53,7 +53,10 @@ pub(crate) fn describe() -> String {
     let scenarios = registry::scenarios();
     let functions = functions(scenarios).and_then(|functions| check_exec(&options, &functions).map(|()| functions));
     let functions = functions.unwrap_or_else(|problem| panic!("{problem}"));
-    let package = made.map(|options| options.package).or_else(|| scenarios.first().map(|first| first.package)).unwrap_or_default();
+    let package = made
+        .map(|options| options.package)
+        .or_else(|| scenarios.first().map(|first| first.package))
+        .unwrap_or_default();
     let description = description(&options, &package, &functions);
     serde_json::to_string(&description).expect("texts, numbers and options that are JSON already")
 }
@@ -105,7 +108,8 @@ fn check_exec(options: &Options, functions: &[Function<'_>]) -> Result<(), Strin
     let Some(Value::Object(scenarios)) = options.fields().get("scenarios") else {
         return Ok(());
     };
-    let is_there = |exec: &str| functions.iter().any(|function| function.name == exec || function.aliases.contains(&exec));
+    let is_there =
+        |exec: &str| functions.iter().any(|function| function.name == exec || function.aliases.contains(&exec));
     let all = || {
         let names = functions.iter().flat_map(|function| std::iter::once(&function.name).chain(&function.aliases));
         names.map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ")
@@ -113,7 +117,10 @@ fn check_exec(options: &Options, functions: &[Function<'_>]) -> Result<(), Strin
     for (name, scenario) in scenarios {
         match scenario.get("exec").and_then(Value::as_str) {
             Some(exec) if !is_there(exec) => {
-                return Err(format!("scenarios.{name}.exec: no scenario function is named {exec:?}; there is {}", all()));
+                return Err(format!(
+                    "scenarios.{name}.exec: no scenario function is named {exec:?}; there is {}",
+                    all()
+                ));
             }
             None if !is_there(DEFAULT) => {
                 return Err(format!(

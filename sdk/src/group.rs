@@ -18,7 +18,10 @@ use crate::host;
 /// # Panics
 /// If the name contains `::`, which separates groups.
 pub fn group<R>(name: &str, section: impl FnOnce() -> R) -> R {
-    assert!(!name.contains("::"), "the group name {name:?} contains `::`, which separates groups; nest `group` calls instead");
+    assert!(
+        !name.contains("::"),
+        "the group name {name:?} contains `::`, which separates groups; nest `group` calls instead"
+    );
     host::groups::enter(name);
     let returned = section();
     host::groups::leave();

@@ -171,16 +171,16 @@ pub mod __private;
 
 pub use check::{Check, check};
 pub use env::{env, env_or, env_parse};
+pub use fail::fail;
 pub use flashcrowd_macros::{handle_summary, options, scenario, setup, teardown, url};
 pub use group::group;
 pub use log;
 pub use metrics::{Counter, Gauge, Rate, Trend};
 pub use options::{
-    ConstantArrivalRate, ConstantVus, EnvVar, Options, PerVuIterations, RampingArrivalRate, RampingVus, Scenario, SharedIterations,
-    Span, Stage, Threshold, hours, millis, mins, secs, stage,
+    ConstantArrivalRate, ConstantVus, EnvVar, Options, PerVuIterations, RampingArrivalRate, RampingVus, Scenario,
+    SharedIterations, Span, Stage, Threshold, hours, millis, mins, secs, stage,
 };
 pub use summary::{IntoSummary, Summary};
-pub use fail::fail;
 pub use text::{Bytes, Sample, Seconds, Text};
 pub use timer::sleep;
 
@@ -193,9 +193,9 @@ pub mod prelude {
 
     pub use crate::http::{self, Response};
     pub use crate::{
-        Check, ConstantArrivalRate, ConstantVus, Counter, EnvVar, Gauge, Options, PerVuIterations, RampingArrivalRate, RampingVus,
-        Rate, SharedIterations, Summary, Threshold, Trend, check, env, env_or, env_parse, exec, fail, group, hours, log, millis, mins,
-        random, secs, sleep, stage, test, url,
+        Check, ConstantArrivalRate, ConstantVus, Counter, EnvVar, Gauge, Options, PerVuIterations, RampingArrivalRate,
+        RampingVus, Rate, SharedIterations, Summary, Threshold, Trend, check, env, env_or, env_parse, exec, fail,
+        group, hours, log, millis, mins, random, secs, sleep, stage, test, url,
     };
 }
 

@@ -8,11 +8,12 @@ mod threshold;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-pub use about::EnvVar;
 pub(crate) use about::About;
+pub use about::EnvVar;
 pub use duration::{Span, hours, millis, mins, secs};
 pub use executor::{
-    ConstantArrivalRate, ConstantVus, PerVuIterations, RampingArrivalRate, RampingVus, Scenario, SharedIterations, Stage, stage,
+    ConstantArrivalRate, ConstantVus, PerVuIterations, RampingArrivalRate, RampingVus, Scenario, SharedIterations,
+    Stage, stage,
 };
 pub use threshold::Threshold;
 

@@ -134,7 +134,12 @@ pub fn exponential(mean: f64) -> f64 {
 /// # Panics
 /// If `n` is 0, or `s` is negative or not a number.
 #[must_use]
-#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a whole number from 1 to n")]
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a whole number from 1 to n"
+)]
 pub fn zipf(n: u64, s: f64) -> u64 {
     match Zipf::new(n as f64, s) {
         Ok(zipf) if n > 0 => (zipf.sample(&mut rng()) as u64).clamp(1, n),
@@ -154,7 +159,10 @@ pub fn zipf(n: u64, s: f64) -> u64 {
 /// If the probability is not from 0 to 1.
 #[must_use]
 pub fn chance(probability: f64) -> bool {
-    assert!((0.0..=1.0).contains(&probability), "random::chance: {probability} is not a probability; give a number from 0 to 1");
+    assert!(
+        (0.0..=1.0).contains(&probability),
+        "random::chance: {probability} is not a probability; give a number from 0 to 1"
+    );
     rng().random_bool(probability)
 }
 

@@ -157,7 +157,9 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "at most one #[flashcrowd::setup] function, but these are marked: src/a.rs:9, src/b.rs:1; keep one")]
+    #[should_panic(
+        expected = "at most one #[flashcrowd::setup] function, but these are marked: src/a.rs:9, src/b.rs:1; keep one"
+    )]
     fn two_are_named() {
         only("setup", [(at("src/b.rs", 1), ()), (at("src/a.rs", 9), ())].into_iter());
     }

@@ -87,24 +87,24 @@ pub mod fallible {
 
     pub trait ViaResult {
         type Result;
-        fn into_result(&self) -> Self::Result;
+        fn take_result(&self) -> Self::Result;
     }
 
     impl<T, E> ViaResult for &Returned<Result<T, E>> {
         type Result = Result<T, E>;
-        fn into_result(&self) -> Self::Result {
+        fn take_result(&self) -> Self::Result {
             self.take()
         }
     }
 
     pub trait ViaValue {
         type Result;
-        fn into_result(&self) -> Self::Result;
+        fn take_result(&self) -> Self::Result;
     }
 
     impl<T> ViaValue for Returned<T> {
         type Result = Result<T, Infallible>;
-        fn into_result(&self) -> Self::Result {
+        fn take_result(&self) -> Self::Result {
             Ok(self.take())
         }
     }
@@ -156,10 +156,11 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::needless_borrow, reason = "as the macros write it, for any type")]
     fn a_result_is_taken_apart_and_a_value_is_a_success() {
-        let failed: Result<u8, &str> = (&&Returned::new(Err("no"))).into_result();
+        let failed: Result<u8, &str> = (&&Returned::new(Err("no"))).take_result();
         assert_eq!(failed, Err("no"));
-        assert_eq!((&&Returned::new(5)).into_result(), Ok(5));
-        assert_eq!((&&Returned::new(())).into_result(), Ok(()));
+        assert_eq!((&&Returned::new(5)).take_result(), Ok(5));
+        assert_eq!((&&Returned::new(())).take_result(), Ok(()));
     }
 }

@@ -58,6 +58,12 @@ impl Summary {
         self.file("stdout", text.into())
     }
 
+    /// What is written where, so far: destinations (`stdout`, `stderr` or a path) and contents.
+    #[must_use]
+    pub fn files(&self) -> &[(String, Vec<u8>)] {
+        &self.files
+    }
+
     /// Prints this text to standard error.
     pub fn stderr(self, text: impl Into<String>) -> Self {
         self.file("stderr", text.into())
@@ -110,7 +116,8 @@ pub fn into_files(summary: impl IntoSummary) -> Files {
 /// If they do not fit its argument.
 #[doc(hidden)]
 pub fn summary_data<T: DeserializeOwned>(data: &str) -> Result<T, String> {
-    serde_json::from_str(data).map_err(|error| format!("the results do not fit the argument of the handle_summary function: {error}"))
+    serde_json::from_str(data)
+        .map_err(|error| format!("the results do not fit the argument of the handle_summary function: {error}"))
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@
 
 use serde_json::Value;
 
-use crate::{host, lifecycle};
+use crate::{IntoSummary, Summary, host, lifecycle};
 
 /// What the module says about itself, as `runtime inspect --json` shows it.
 ///
@@ -54,7 +54,8 @@ pub fn setup() -> Result<(), String> {
 pub fn run(function: &str) -> Result<(), String> {
     let module = describe();
     let is_it = |candidate: &Value| {
-        candidate["name"] == function || candidate["aliases"].as_array().is_some_and(|aliases| aliases.iter().any(|alias| alias == function))
+        candidate["name"] == function
+            || candidate["aliases"].as_array().is_some_and(|aliases| aliases.iter().any(|alias| alias == function))
     };
     let index = module["functions"].as_array().and_then(|functions| functions.iter().position(is_it));
     match index.and_then(|index| u32::try_from(index).ok()) {
@@ -71,10 +72,10 @@ pub fn teardown() -> Result<(), String> {
     lifecycle::teardown()
 }
 
-/// Runs `handle_summary` over these results: pairs of a destination and its content, or `None` for the usual summary.
+/// Runs `handle_summary` over these results. `None` stands for the usual summary.
 ///
 /// # Errors
 /// What it returns as an error.
-pub fn handle_summary(data: &Value) -> Result<Option<Vec<(String, Vec<u8>)>>, String> {
-    lifecycle::handle_summary(&data.to_string())
+pub fn handle_summary(data: &Value) -> Result<Option<Summary>, String> {
+    Ok(lifecycle::handle_summary(&data.to_string())?.and_then(IntoSummary::into_summary))
 }

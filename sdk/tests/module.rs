@@ -92,11 +92,21 @@ fn the_module_describes_itself_by_the_published_schema() {
     let schema: serde_json::Value = serde_json::from_str(include_str!("../../docs/describe.schema.json")).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
     let described = testing::describe();
-    let errors: Vec<String> = validator.iter_errors(&described).map(|error| format!("{}: {error}", error.instance_path())).collect();
+    let errors: Vec<String> =
+        validator.iter_errors(&described).map(|error| format!("{}: {error}", error.instance_path())).collect();
     assert!(errors.is_empty(), "{errors:?}");
 
-    let functions = ["borrows", "owns", "reads_part_of_it", "wants_another_shape", "pay-by-card", "fails_silently", "data", "thunk"]
-        .map(|name| json!({"name": name, "aliases": []}));
+    let functions = [
+        "borrows",
+        "owns",
+        "reads_part_of_it",
+        "wants_another_shape",
+        "pay-by-card",
+        "fails_silently",
+        "data",
+        "thunk",
+    ]
+    .map(|name| json!({"name": name, "aliases": []}));
     assert_eq!(
         described,
         json!({
@@ -155,7 +165,10 @@ fn data_of_setup_reaches_every_function_that_takes_it() {
 
 #[test]
 fn without_setup_the_data_is_missed() {
-    assert_eq!(testing::run("borrows").unwrap_err(), "`borrows` takes setup's data, but setup returned nothing, or did not run");
+    assert_eq!(
+        testing::run("borrows").unwrap_err(),
+        "`borrows` takes setup's data, but setup returned nothing, or did not run"
+    );
 }
 
 #[test]
@@ -174,8 +187,8 @@ fn a_function_that_is_not_there_is_named() {
 
 #[test]
 fn the_summary_is_made_from_the_results() {
-    let files = testing::handle_summary(&json!({"metrics": {"a": 1, "b": 2}})).unwrap();
-    assert_eq!(files, Some(vec![("stdout".to_owned(), b"2 metrics".to_vec())]));
+    let summary = testing::handle_summary(&json!({"metrics": {"a": 1, "b": 2}})).unwrap().unwrap();
+    assert_eq!(summary.files(), [("stdout".to_owned(), b"2 metrics".to_vec())]);
     assert_eq!(testing::handle_summary(&json!({})).unwrap_err(), "no metrics");
 }
 
@@ -186,5 +199,8 @@ fn a_request_is_not_sent_and_says_so() {
     assert_eq!(response.url(), "http://shop.test/items/5?q=a%20b");
     assert!(response.error().unwrap().contains("runtime run"));
     let error = response.json::<u32>().unwrap_err().to_string();
-    assert_eq!(error, "the body of this answer (status 0) is not the JSON expected: EOF while parsing a value at line 1 column 0; it begins \"\"");
+    assert_eq!(
+        error,
+        "the body of this answer (status 0) is not the JSON expected: EOF while parsing a value at line 1 column 0; it begins \"\""
+    );
 }

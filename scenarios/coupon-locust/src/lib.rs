@@ -8,7 +8,10 @@ const COUPON_ID: u32 = 1;
 #[flashcrowd::options]
 fn options() -> Options {
     // Locust runs until it is stopped, which no load test here does: ten users for a minute unless flags say otherwise.
-    Options::new().vus(10).duration(mins(1)).env_var(EnvVar::required("BASE_URL").help("where the server is, such as http://127.0.0.1:8080"))
+    Options::new()
+        .vus(10)
+        .duration(mins(1))
+        .env_var(EnvVar::required("BASE_URL").help("where the server is, such as http://127.0.0.1:8080"))
 }
 
 #[flashcrowd::scenario]

@@ -15,17 +15,26 @@ fn options() -> Options {
     Options::new()
         .scenario(
             "warmup",
-            ConstantArrivalRate::per_second(100).duration(mins(1)).pre_allocated_vus(150).max_vus(300).start_time(secs(0)),
+            ConstantArrivalRate::per_second(100)
+                .duration(mins(1))
+                .pre_allocated_vus(150)
+                .max_vus(300)
+                .start_time(secs(0)),
         )
         .scenario(
             "concurrent_coupon_issuance",
-            ConstantArrivalRate::per_second(400).duration(mins(5)).pre_allocated_vus(400).max_vus(1000).start_time(mins(1)),
+            ConstantArrivalRate::per_second(400)
+                .duration(mins(5))
+                .pre_allocated_vus(400)
+                .max_vus(1000)
+                .start_time(mins(1)),
         )
         .threshold("http_req_duration", "p(95)<3000")
         .threshold("http_req_failed", "rate<0.01")
         .env_var(
-            EnvVar::required("BASE_URL")
-                .help("the full URL of the call that issues a coupon, such as http://127.0.0.1:8080/api/v1/coupons/issue"),
+            EnvVar::required("BASE_URL").help(
+                "the full URL of the call that issues a coupon, such as http://127.0.0.1:8080/api/v1/coupons/issue",
+            ),
         )
 }
 

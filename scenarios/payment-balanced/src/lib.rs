@@ -14,11 +14,10 @@ struct Payment {
 
 #[flashcrowd::options]
 fn options() -> Options {
-    Options::new()
-        .vus(50)
-        .duration(mins(5))
-        .threshold("http_req_duration", "p(95)<500")
-        .env_var(EnvVar::with_default("BASE_URL", "http://localhost:8080/orders/payment/kafka").help("the full URL of the payment call"))
+    Options::new().vus(50).duration(mins(5)).threshold("http_req_duration", "p(95)<500").env_var(
+        EnvVar::with_default("BASE_URL", "http://localhost:8080/orders/payment/kafka")
+            .help("the full URL of the payment call"),
+    )
 }
 
 #[flashcrowd::scenario]

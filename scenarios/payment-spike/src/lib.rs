@@ -17,7 +17,10 @@ fn options() -> Options {
     Options::new()
         .stages([stage(secs(10), 10), stage(secs(10), 100), stage(secs(10), 10)])
         .threshold("http_req_duration", "p(95)<500")
-        .env_var(EnvVar::with_default("BASE_URL", "http://localhost:8080/orders/payment/kafka").help("the full URL of the payment call"))
+        .env_var(
+            EnvVar::with_default("BASE_URL", "http://localhost:8080/orders/payment/kafka")
+                .help("the full URL of the payment call"),
+        )
 }
 
 #[flashcrowd::scenario]

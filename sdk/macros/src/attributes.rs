@@ -40,7 +40,9 @@ fn try_scenario(arguments: TokenStream, item: TokenStream) -> Result<TokenStream
     let item = &function.item;
     let ident = item.sig.ident.to_string();
     let renamed = name.is_some();
-    let once = name.as_ref().map(|name| only_one(&format!("scenario_is_named_{}", name.value().replace('-', "_dash_")), name.span()));
+    let once = name
+        .as_ref()
+        .map(|name| only_one(&format!("scenario_is_named_{}", name.value().replace('-', "_dash_")), name.span()));
     let name = name.map_or(ident, |name| name.value());
     let run = unit_thunk(&function);
     Ok(quote! {
@@ -101,7 +103,7 @@ fn try_setup(arguments: TokenStream, item: TokenStream) -> Result<TokenStream> {
                 let __returned = {
                     #[allow(unused_imports, reason = "one of them fits the type")]
                     use ::flashcrowd::__private::fallible::*;
-                    (&&::flashcrowd::__private::fallible::Returned::new(__returned)).into_result()
+                    (&&::flashcrowd::__private::fallible::Returned::new(__returned)).take_result()
                 };
                 match __returned {
                     ::core::result::Result::Ok(__data) => ::flashcrowd::__private::encode_data(&__data),
@@ -163,7 +165,7 @@ fn try_handle_summary(arguments: TokenStream, item: TokenStream) -> Result<Token
                 let __returned = {
                     #[allow(unused_imports, reason = "one of them fits the type")]
                     use ::flashcrowd::__private::fallible::*;
-                    (&&::flashcrowd::__private::fallible::Returned::new(__returned)).into_result()
+                    (&&::flashcrowd::__private::fallible::Returned::new(__returned)).take_result()
                 };
                 match __returned {
                     ::core::result::Result::Ok(__summary) => ::core::result::Result::Ok(::flashcrowd::__private::into_files(__summary)),
@@ -231,7 +233,10 @@ fn scenario_name(arguments: TokenStream) -> Result<Option<LitStr>> {
         |input: syn::parse::ParseStream<'_>| {
             let key: Ident = input.parse()?;
             if key != format_ident!("name") {
-                return Err(Error::new(key.span(), format!("`{key}` is not an argument of #[scenario]; there is only `name = \"…\"`")));
+                return Err(Error::new(
+                    key.span(),
+                    format!("`{key}` is not an argument of #[scenario]; there is only `name = \"…\"`"),
+                ));
             }
             input.parse::<Token![=]>()?;
             let name = input.parse()?;
@@ -262,46 +267,131 @@ mod tests {
     fn what_a_scenario_function_cannot_be_is_refused() {
         let refused = |item| refusal(try_scenario, quote!(), item);
         assert_eq!(
-            refused(quote!(async fn pay() {})),
+            refused(quote!(
+                async fn pay() {}
+            )),
             "#[scenario] functions are not async: a call that waits suspends only its own virtual user; remove `async`"
         );
-        assert_eq!(refused(quote!(unsafe fn pay() {})), "#[scenario] functions are safe functions; remove `unsafe`");
         assert_eq!(
-            refused(quote!(fn pay<T>(data: T) {})),
+            refused(quote!(
+                unsafe fn pay() {}
+            )),
+            "#[scenario] functions are safe functions; remove `unsafe`"
+        );
+        assert_eq!(
+            refused(quote!(
+                fn pay<T>(data: T) {}
+            )),
             "#[scenario] functions have no generic parameters: the runtime could not choose them"
         );
-        assert_eq!(refused(quote!(fn pay(a: A, b: B) {})), "#[scenario] functions take at most one argument");
-        assert_eq!(refused(quote!(fn pay(&self) {})), "#[scenario] stands on a free function, not on a method");
         assert_eq!(
-            refused(quote!(fn pay(data: &mut Data) {})),
+            refused(quote!(
+                fn pay(a: A, b: B) {}
+            )),
+            "#[scenario] functions take at most one argument"
+        );
+        assert_eq!(
+            refused(quote!(
+                fn pay(&self) {}
+            )),
+            "#[scenario] stands on a free function, not on a method"
+        );
+        assert_eq!(
+            refused(quote!(
+                fn pay(data: &mut Data) {}
+            )),
             "setup's data is the same for every call of a #[scenario] function; take it by value to change a copy of it"
         );
-        assert!(refused(quote!(struct Pay;)).starts_with("#[scenario] stands on a function"));
+        assert!(
+            refused(quote!(
+                struct Pay;
+            ))
+            .starts_with("#[scenario] stands on a function")
+        );
     }
 
     #[test]
     fn what_a_name_cannot_be_is_refused() {
-        let refused = |arguments| refusal(try_scenario, arguments, quote!(fn pay() {}));
-        assert_eq!(refused(quote!(name = "pay by card")), "\"pay by card\" cannot be a name: use letters, digits, `_` and `-`");
+        let refused = |arguments| {
+            refusal(
+                try_scenario,
+                arguments,
+                quote!(
+                    fn pay() {}
+                ),
+            )
+        };
+        assert_eq!(
+            refused(quote!(name = "pay by card")),
+            "\"pay by card\" cannot be a name: use letters, digits, `_` and `-`"
+        );
         assert_eq!(refused(quote!(name = "")), "\"\" cannot be a name: use letters, digits, `_` and `-`");
-        assert_eq!(refused(quote!(exec = "pay")), "`exec` is not an argument of #[scenario]; there is only `name = \"…\"`");
-        assert!(try_scenario(quote!(name = "pay-by-card"), quote!(fn pay() {})).is_ok());
+        assert_eq!(
+            refused(quote!(exec = "pay")),
+            "`exec` is not an argument of #[scenario]; there is only `name = \"…\"`"
+        );
+        assert!(
+            try_scenario(
+                quote!(name = "pay-by-card"),
+                quote!(
+                    fn pay() {}
+                )
+            )
+            .is_ok()
+        );
     }
 
     #[test]
     fn the_other_attributes_take_no_arguments() {
-        let others: [(Attribute, &str); 4] =
-            [(try_options, "options"), (try_setup, "setup"), (try_teardown, "teardown"), (try_handle_summary, "handle_summary")];
+        let others: [(Attribute, &str); 4] = [
+            (try_options, "options"),
+            (try_setup, "setup"),
+            (try_teardown, "teardown"),
+            (try_handle_summary, "handle_summary"),
+        ];
         for (attribute, name) in others {
-            assert_eq!(refusal(attribute, quote!(name = "x"), quote!(fn f() {})), format!("#[{name}] takes no arguments"));
+            assert_eq!(
+                refusal(
+                    attribute,
+                    quote!(name = "x"),
+                    quote!(
+                        fn f() {}
+                    )
+                ),
+                format!("#[{name}] takes no arguments")
+            );
         }
-        assert_eq!(refusal(try_options, quote!(), quote!(fn f(data: u8) {})), "#[options] functions take no argument");
-        assert_eq!(refusal(try_setup, quote!(), quote!(fn f(data: u8) {})), "#[setup] functions take no argument");
+        assert_eq!(
+            refusal(
+                try_options,
+                quote!(),
+                quote!(
+                    fn f(data: u8) {}
+                )
+            ),
+            "#[options] functions take no argument"
+        );
+        assert_eq!(
+            refusal(
+                try_setup,
+                quote!(),
+                quote!(
+                    fn f(data: u8) {}
+                )
+            ),
+            "#[setup] functions take no argument"
+        );
     }
 
     #[test]
     fn a_refused_function_stays() {
-        let expanded = scenario(quote!(), quote!(async fn pay() {})).to_string();
+        let expanded = scenario(
+            quote!(),
+            quote!(
+                async fn pay() {}
+            ),
+        )
+        .to_string();
         assert!(expanded.starts_with("async fn pay () { }") && expanded.contains("compile_error"), "{expanded}");
     }
 }

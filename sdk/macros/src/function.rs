@@ -30,11 +30,16 @@ impl Function {
         if let Some(token) = &signature.asyncness {
             return Err(Error::new(
                 token.span(),
-                format!("#[{attribute}] functions are not async: a call that waits suspends only its own virtual user; remove `async`"),
+                format!(
+                    "#[{attribute}] functions are not async: a call that waits suspends only its own virtual user; remove `async`"
+                ),
             ));
         }
         if let Some(token) = &signature.unsafety {
-            return Err(Error::new(token.span(), format!("#[{attribute}] functions are safe functions; remove `unsafe`")));
+            return Err(Error::new(
+                token.span(),
+                format!("#[{attribute}] functions are safe functions; remove `unsafe`"),
+            ));
         }
         if !signature.generics.params.is_empty() {
             return Err(Error::new(
@@ -53,7 +58,10 @@ impl Function {
                 return Err(Error::new(argument.span(), format!("#[{attribute}] functions take no argument")));
             }
             (Some(FnArg::Receiver(receiver)), Some(_)) => {
-                return Err(Error::new(receiver.span(), format!("#[{attribute}] stands on a free function, not on a method")));
+                return Err(Error::new(
+                    receiver.span(),
+                    format!("#[{attribute}] stands on a free function, not on a method"),
+                ));
             }
             (Some(FnArg::Typed(argument)), Some(what)) => argument_type(&argument.ty, attribute, what)?,
         };
@@ -88,7 +96,9 @@ fn argument_type(ty: &Type, attribute: &str, what: &str) -> Result<Data> {
     if let Some(token) = &reference.mutability {
         return Err(Error::new(
             token.span(),
-            format!("{what} is the same for every call of a #[{attribute}] function; take it by value to change a copy of it"),
+            format!(
+                "{what} is the same for every call of a #[{attribute}] function; take it by value to change a copy of it"
+            ),
         ));
     }
     Ok(Data::Borrowed(match &*reference.elem {

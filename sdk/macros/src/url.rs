@@ -37,7 +37,8 @@ fn try_expand(input: TokenStream) -> Result<TokenStream> {
     let Call { template, values } = syn::parse2(input)?;
     let error = |text: String| Error::new(template.span(), text);
     let parts = split(&template.value()).map_err(error)?;
-    let names: Vec<&String> = parts.iter().filter_map(|part| if let Part::Placeholder(name) = part { Some(name) } else { None }).collect();
+    let names: Vec<&String> =
+        parts.iter().filter_map(|part| if let Part::Placeholder(name) = part { Some(name) } else { None }).collect();
     if !values.is_empty() && values.len() != names.len() {
         return Err(error(format!(
             "the template has {} placeholder(s), but {} value(s) are given; give one for each, in order, or none to take the variables of the same name",
@@ -56,11 +57,19 @@ fn try_expand(input: TokenStream) -> Result<TokenStream> {
                     None => {
                         let variable: Ident = syn::parse_str::<Ident>(name)
                             .map(|ident| Ident::new(&ident.to_string(), template.span()))
-                            .map_err(|_| error(format!("`{{{name}}}` is not a variable's name; give its value after the template")))?;
+                            .map_err(|_| {
+                                error(format!(
+                                    "`{{{name}}}` is not a variable's name; give its value after the template"
+                                ))
+                            })?;
                         quote! { #variable }
                     }
                 };
-                if index == 0 { quote! { __url.raw(&#value); } } else { quote! { __url.value(&#value); } }
+                if index == 0 {
+                    quote! { __url.raw(&#value); }
+                } else {
+                    quote! { __url.value(&#value); }
+                }
             }
         });
     }
@@ -92,7 +101,10 @@ fn split(template: &str) -> std::result::Result<Vec<Part>, String> {
         };
         let name = rest[at + 1..at + end].trim();
         if name.is_empty() || name.contains('{') {
-            return Err(format!("`{}` is not a placeholder; write its name between the braces, as in `{{id}}`", &rest[at..=at + end]));
+            return Err(format!(
+                "`{}` is not a placeholder; write its name between the braces, as in `{{id}}`",
+                &rest[at..=at + end]
+            ));
         }
         parts.push(Part::Placeholder(name.to_owned()));
         rest = &rest[at + end + 1..];
@@ -119,7 +131,10 @@ mod tests {
     fn a_template_is_split_at_its_placeholders() {
         assert_eq!(split("/users").unwrap(), [text("/users")]);
         assert_eq!(split("/users/{id}").unwrap(), [text("/users/"), placeholder("id")]);
-        assert_eq!(split("{base}/a/{ b }/c").unwrap(), [placeholder("base"), text("/a/"), placeholder("b"), text("/c")]);
+        assert_eq!(
+            split("{base}/a/{ b }/c").unwrap(),
+            [placeholder("base"), text("/a/"), placeholder("b"), text("/c")]
+        );
         assert_eq!(split("").unwrap(), []);
     }
 
@@ -134,7 +149,9 @@ mod tests {
     #[test]
     fn values_must_match_the_placeholders() {
         let message = |input: TokenStream| try_expand(input).unwrap_err().to_string();
-        assert!(message(quote!("/{a}/{b}", 1)).starts_with("the template has 2 placeholder(s), but 1 value(s) are given"));
+        assert!(
+            message(quote!("/{a}/{b}", 1)).starts_with("the template has 2 placeholder(s), but 1 value(s) are given")
+        );
         assert!(message(quote!("/{0}")).contains("is not a variable's name"));
     }
 

@@ -151,7 +151,10 @@ pub(crate) mod http {
         }
 
         pub(crate) fn error(&self) -> Option<String> {
-            Some("there is no runtime that could send it: build for wasm32-wasip2 and start it with `runtime run`".to_owned())
+            Some(
+                "there is no runtime that could send it: build for wasm32-wasip2 and start it with `runtime run`"
+                    .to_owned(),
+            )
         }
 
         pub(crate) fn url(&self) -> String {

@@ -48,7 +48,9 @@ impl Spec<'_> {
         (&self.name, self.timeout_ns, tags).hash(&mut hasher);
         let hash = hasher.finish();
         KNOWN.with_borrow_mut(|known| {
-            let is_same = |key: &Key| key.name.as_deref() == self.name.as_deref() && key.timeout_ns == self.timeout_ns && key.tags == tags;
+            let is_same = |key: &Key| {
+                key.name.as_deref() == self.name.as_deref() && key.timeout_ns == self.timeout_ns && key.tags == tags
+            };
             if let Some((key, params)) = known.get(&hash)
                 && is_same(key)
             {

@@ -205,7 +205,9 @@ impl<'a> Request<'a> {
     /// If the URL begins with `/` and there is no environment variable `BASE_URL`.
     pub fn send(&self) -> Response {
         let url = resolve(&self.url.text);
-        let content_type = self.content_type.filter(|_| !self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")));
+        let content_type = self
+            .content_type
+            .filter(|_| !self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")));
         let headers = content_type
             .map(|value| ("Content-Type", value))
             .into_iter()
@@ -250,7 +252,9 @@ fn resolve(url: &str) -> Cow<'_, str> {
             base.push_str(url);
             Cow::Owned(base)
         }
-        None => panic!("the URL {url:?} continues the environment variable BASE_URL, which is not set; pass it with -e BASE_URL=VALUE"),
+        None => panic!(
+            "the URL {url:?} continues the environment variable BASE_URL, which is not set; pass it with -e BASE_URL=VALUE"
+        ),
     }
 }
 

@@ -121,7 +121,10 @@ impl Response {
 
 impl fmt::Debug for Response {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Response").field("status", &self.status).field("error_code", &self.error_code).finish_non_exhaustive()
+        f.debug_struct("Response")
+            .field("status", &self.status)
+            .field("error_code", &self.error_code)
+            .finish_non_exhaustive()
     }
 }
 
@@ -175,7 +178,11 @@ pub struct JsonError {
 
 impl fmt::Display for JsonError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the body of this answer (status {}) is not the JSON expected: {}; it begins {:?}", self.status, self.error, self.start)
+        write!(
+            f,
+            "the body of this answer (status {}) is not the JSON expected: {}; it begins {:?}",
+            self.status, self.error, self.start
+        )
     }
 }
 

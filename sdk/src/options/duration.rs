@@ -55,9 +55,14 @@ impl From<Duration> for Span {
     fn from(duration: Duration) -> Self {
         let mut rest = duration.as_nanos();
         let mut text = String::new();
-        for (unit, nanoseconds) in
-            [("h", 3_600_000_000_000), ("m", 60_000_000_000), ("s", 1_000_000_000), ("ms", 1_000_000), ("us", 1_000), ("ns", 1)]
-        {
+        for (unit, nanoseconds) in [
+            ("h", 3_600_000_000_000),
+            ("m", 60_000_000_000),
+            ("s", 1_000_000_000),
+            ("ms", 1_000_000),
+            ("us", 1_000),
+            ("ns", 1),
+        ] {
             let count = rest / nanoseconds;
             rest %= nanoseconds;
             if count > 0 {

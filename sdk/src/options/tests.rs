@@ -6,7 +6,11 @@ fn the_coupon_test_of_the_design_is_k6s_json() {
         .scenario("warmup", ConstantArrivalRate::per_second(100).duration(mins(1)).pre_allocated_vus(150).max_vus(300))
         .scenario(
             "concurrent_coupon_issuance",
-            ConstantArrivalRate::per_second(400).duration(mins(5)).pre_allocated_vus(400).max_vus(1000).start_time(mins(1)),
+            ConstantArrivalRate::per_second(400)
+                .duration(mins(5))
+                .pre_allocated_vus(400)
+                .max_vus(1000)
+                .start_time(mins(1)),
         )
         .threshold("http_req_duration", "p(95)<3000")
         .threshold("http_req_failed", "rate<0.01");
@@ -47,7 +51,9 @@ fn every_executor_has_all_its_options() {
         })
     );
     assert_eq!(
-        json(RampingVus::new().start_vus(0).stage(secs(10), 10).stage(secs(10), 100).graceful_ramp_down(secs(5)).into()),
+        json(
+            RampingVus::new().start_vus(0).stage(secs(10), 10).stage(secs(10), 100).graceful_ramp_down(secs(5)).into()
+        ),
         json!({
             "executor": "ramping-vus", "startVUs": 0, "gracefulRampDown": "5s",
             "stages": [{"duration": "10s", "target": 10}, {"duration": "10s", "target": 100}],
@@ -58,7 +64,14 @@ fn every_executor_has_all_its_options() {
         json!({"executor": "constant-arrival-rate", "rate": 30, "timeUnit": "1m", "duration": "1h", "preAllocatedVUs": 5})
     );
     assert_eq!(
-        json(RampingArrivalRate::per_second().start_rate(1).pre_allocated_vus(2).max_vus(3).stages([stage(millis(500), 9)]).into()),
+        json(
+            RampingArrivalRate::per_second()
+                .start_rate(1)
+                .pre_allocated_vus(2)
+                .max_vus(3)
+                .stages([stage(millis(500), 9)])
+                .into()
+        ),
         json!({
             "executor": "ramping-arrival-rate", "startRate": 1, "timeUnit": "1s", "preAllocatedVUs": 2, "maxVUs": 3,
             "stages": [{"duration": "500ms", "target": 9}],

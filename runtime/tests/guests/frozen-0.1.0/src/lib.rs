@@ -66,7 +66,10 @@ impl Guest for Frozen {
         if !data.contains("\"frozen_counter\"") {
             return Err("the results lack the module's own counter".to_owned());
         }
-        Ok(Some(vec![("stdout".to_owned(), b"frozen summary\n".to_vec()), ("frozen.json".to_owned(), data.into_bytes())]))
+        Ok(Some(vec![
+            ("stdout".to_owned(), b"frozen summary\n".to_vec()),
+            ("frozen.json".to_owned(), data.into_bytes()),
+        ]))
     }
 }
 
@@ -87,7 +90,10 @@ fn everything() {
     execution::set_vu_tag("frozen", "");
 
     let tags = metrics::intern_tags(&[("kind".to_owned(), "gift".to_owned())]);
-    check("the same tags have the same handle", tags == metrics::intern_tags(&[("kind".to_owned(), "gift".to_owned())]));
+    check(
+        "the same tags have the same handle",
+        tags == metrics::intern_tags(&[("kind".to_owned(), "gift".to_owned())]),
+    );
     for (name, kind, contains) in [
         ("frozen_counter", Kind::Counter, Contains::Default),
         ("frozen_gauge", Kind::Gauge, Contains::Data),
@@ -121,7 +127,12 @@ fn everything() {
 
 fn requests(tags: u32) {
     let url = env::get("BASE_URL").unwrap_or_default();
-    let request = |method, body| Request { method, url: url.clone(), headers: vec![("X-Frozen".to_owned(), b"yes".to_vec())], body };
+    let request = |method, body| Request {
+        method,
+        url: url.clone(),
+        headers: vec![("X-Frozen".to_owned(), b"yes".to_vec())],
+        body,
+    };
 
     let params = Params::new();
     params.set_timeout(10_000_000_000);
@@ -132,7 +143,10 @@ fn requests(tags: u32) {
     check("GET is answered with 200", reply.status == 200 && reply.error_code == 0 && reply.response.error().is_none());
     check("there is a body", !reply.response.body().is_empty());
     check("there are headers", !reply.response.headers().is_empty());
-    check("a header's name has no case", reply.response.header("Content-Length") == reply.response.header("content-length"));
+    check(
+        "a header's name has no case",
+        reply.response.header("Content-Length") == reply.response.header("content-length"),
+    );
     check("there is a URL", !reply.response.url().is_empty());
     check("there is a protocol", reply.response.protocol().starts_with("HTTP/"));
     check("waiting takes time", timings.waiting > 0 && timings.tls_handshaking == 0);
@@ -154,7 +168,10 @@ fn requests(tags: u32) {
     let mut nowhere = request(Method::Get, None);
     nowhere.url = "no URL".to_owned();
     let reply = http::send(&nowhere, None);
-    check("what is no URL has its error", reply.status == 0 && reply.error_code == 1020 && reply.response.error().is_some());
+    check(
+        "what is no URL has its error",
+        reply.status == 0 && reply.error_code == 1020 && reply.response.error().is_some(),
+    );
 }
 
 fn end() -> Result<(), String> {

@@ -18,7 +18,9 @@ static BUILT_IN: Trend = Trend::new("http_reqs");
 
 #[flashcrowd::options]
 fn options() -> Options {
-    Options::new().iterations(10).env_var(EnvVar::optional("TAKE").help("`custom` or `builtin`: use a name that is taken"))
+    Options::new()
+        .iterations(10)
+        .env_var(EnvVar::optional("TAKE").help("`custom` or `builtin`: use a name that is taken"))
 }
 
 #[flashcrowd::scenario]
@@ -36,7 +38,7 @@ fn iterate() {
     ORDERS.add(0.5);
     BYTES.add(1024);
     LEFT.set(100 - number);
-    SOLD_OUT.add(number % 4 == 0);
+    SOLD_OUT.add(number.is_multiple_of(4));
     LOCK.add(millis(number + 1));
     LOCK.add_with_tags(1000.0, &[("lock", "slow")]);
     SIZE.add(2048);

@@ -35,7 +35,11 @@ pub(crate) fn requests() {
     bodies();
 
     let id = "a b/ü";
-    let request = http::get(url!("/users/{id}", id)).query("q", "x&y").query("page", 2).header("X-One", 1).headers([("X-Two", "2")]);
+    let request = http::get(url!("/users/{id}", id))
+        .query("q", "x&y")
+        .query("page", 2)
+        .header("X-One", 1)
+        .headers([("X-Two", "2")]);
     check!(sent(request.tags([("a", "1"), ("b", "2")])),
         "a URL and its query are encoded" => |e| e.path == "/users/a%20b%2F%C3%BC?q=x%26y&page=2",
         "headers arrive" => |e| e.header("x-one") == Some("1") && e.header("x-two") == Some("2"),

@@ -35,7 +35,10 @@ fn options() -> Options {
         .description("Every call of the SDK")
         .author("Ann")
         .author("Bob")
-        .scenario("sink", PerVuIterations::new(2).vus(2).env("ONLY_HERE", "yes").tag("kind", "sink").max_duration(mins(1)))
+        .scenario(
+            "sink",
+            PerVuIterations::new(2).vus(2).env("ONLY_HERE", "yes").tag("kind", "sink").max_duration(mins(1)),
+        )
         .threshold("checks", "rate==1")
         .threshold("sink_orders", Threshold::new("count>0").delay_abort_eval(secs(1)))
         .env_var(EnvVar::required("BASE_URL").help("a server with GET /health"))

@@ -13,7 +13,9 @@ std::thread_local! {
 
 #[flashcrowd::options]
 fn options() -> Options {
-    Options::new().env_var(EnvVar::optional("HOG_VU").help("the number of the only virtual user that allocates; all do without it"))
+    Options::new().env_var(
+        EnvVar::optional("HOG_VU").help("the number of the only virtual user that allocates; all do without it"),
+    )
 }
 
 #[flashcrowd::scenario]

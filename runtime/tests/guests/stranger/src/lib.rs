@@ -6,7 +6,9 @@ use flashcrowd::prelude::*;
 fn options() -> Options {
     // A default is not a grant: it is the module's own word.
     Options::new()
-        .env_var(EnvVar::with_default("STRANGER_URL", "http://stranger.test/steal").help("a URL whose host was not granted"))
+        .env_var(
+            EnvVar::with_default("STRANGER_URL", "http://stranger.test/steal").help("a URL whose host was not granted"),
+        )
         .env_var(EnvVar::optional("BASE_URL").help("a URL whose host is granted"))
 }
 
