@@ -86,6 +86,12 @@ impl Vu {
         Ok(Self { module, live: Some(live), spoilt: false, iterations: 0 })
     }
 
+    /// How many iterations it has begun.
+    #[must_use]
+    pub const fn iterations(&self) -> u64 {
+        self.iterations
+    }
+
     /// Runs one iteration. Dropping the future interrupts the module; the next iteration then begins on a fresh instance.
     ///
     /// # Errors

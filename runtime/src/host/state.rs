@@ -11,11 +11,11 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use super::context::{ScenarioContext, ShardContext, TestContext};
 use super::cpu::CpuMeter;
 use super::limits::MemoryLimit;
-use super::series_cache::Symbol;
+use super::series_cache::{Symbol, extend};
 use super::stdio::{LogStream, Speaker};
 use crate::http::Client;
 use crate::log::{Level, Source};
-use crate::metrics::TagSetId;
+use crate::metrics::{SystemTag, TagSetId};
 
 /// Resources an instance may hold at once: answers, parameters and WASI's own.
 const MAX_RESOURCES: usize = 10_000;
@@ -156,11 +156,26 @@ impl VuState {
                 (test.scenarios[*scenario].tags, Source::Vu { vu: self.vu, iteration: *number_in_vu })
             }
         };
+        let tags = self.tag_iteration(tags, &position);
         self.speaker.speaks_as(source);
         self.position = position;
         self.groups.clear();
         self.outer_tags = tags;
         self.retag();
+    }
+
+    /// The tags `vu` and `iter`, which are off unless asked for: each of their values is a series.
+    fn tag_iteration(&self, tags: TagSetId, position: &Position) -> TagSetId {
+        let registry = &self.shard.test.registry;
+        let kept = registry.system_tags();
+        let Position::Iteration { number_in_vu, .. } = position else {
+            return tags;
+        };
+        if !kept.contains(SystemTag::Vu) && !kept.contains(SystemTag::Iter) {
+            return tags;
+        }
+        let (vu, iteration) = (self.vu.to_string(), number_in_vu.to_string());
+        extend(registry, tags, &[(SystemTag::Vu, &vu), (SystemTag::Iter, &iteration)])
     }
 
     /// Takes `vu_tags` into account.

@@ -1,0 +1,104 @@
+//! Broken and hostile modules: each is contained, counted and explained, and the others' numbers are unharmed.
+
+use crate::support::{Server, guest, run};
+
+#[test]
+fn an_endless_loop_is_interrupted_and_the_others_go_on() {
+    let server = Server::start(&[]);
+    let run = run(
+        &guest("endless-loop"),
+        &["-e", &server.base_url(""), "-u", "4", "-d", "4s", "--cpu-limit", "200ms"],
+    )
+    .exits(0);
+    assert!(run.metric("iteration_errors", "count") >= 1.0, "{}", run.stdout);
+    assert!(run.stdout.contains("endless loop") || run.stderr.contains("endless loop"), "{}\n{}", run.stdout, run.stderr);
+    let (passes, fails) = run.check("the others work");
+    assert_eq!(fails, 0);
+    assert!(passes >= 30, "three others, 10 ms an iteration: {passes}");
+    assert_eq!(run.check("health is 200"), (passes, 0));
+    assert_eq!(run.metric("http_req_failed", "value"), 0.0);
+}
+
+#[test]
+fn memory_without_end_is_denied_and_explained() {
+    let run = run(&guest("memory-hog"), &["-u", "4", "-d", "2s", "-e", "HOG_VU=2", "--memory-limit", "16MiB"]).exits(0);
+    assert!(run.metric("iteration_errors", "count") >= 1.0, "{}", run.stdout);
+    assert!(run.stderr.contains("more than its 16 MiB"), "{}", run.stderr);
+    assert!(run.stderr.contains("--memory-limit"), "{}", run.stderr);
+    let (passes, fails) = run.check("the others work");
+    assert!(passes >= 20 && fails == 0, "{passes} {fails}");
+}
+
+#[test]
+fn a_panic_ends_its_iteration_and_nothing_else() {
+    let run = run(&guest("panics"), &["-u", "2", "-i", "30"]).exits(0);
+    let errors = run.metric("iteration_errors", "count");
+    // Each virtual user panics in its third, sixth, ninth … iteration, however the 30 fall to the two.
+    assert!((9.0..=10.0).contains(&errors), "{errors}");
+    assert_eq!(run.metric("iterations", "count"), 30.0);
+    assert_eq!(run.check("iterations that do not panic end"), (30 - errors as u64, 0));
+    assert_eq!(run.check("the instance is fresh after a panic"), (30, 0));
+    assert!(run.stderr.contains("the third iteration always panics"), "{}", run.stderr);
+    assert_eq!(run.stderr.matches("the third iteration always panics").count(), 1, "logged once: {}", run.stderr);
+    assert!(run.stdout.contains("the third iteration always panics"), "and in the summary: {}", run.stdout);
+}
+
+#[test]
+fn a_host_that_was_not_granted_is_not_called() {
+    let server = Server::start(&[]);
+    let run = run(&guest("stranger"), &["-u", "2", "-i", "10", "-e", &server.base_url("/health")]).exits(0);
+    assert_eq!(run.check("a host that was not granted is not called"), (10, 0));
+    assert_eq!(run.check("the error names the flag"), (10, 0));
+    assert_eq!(run.check("a granted host is called"), (10, 0));
+    assert_eq!(run.metric("http_reqs", "count"), 20.0);
+    assert_eq!(run.metric("http_req_failed", "value"), 0.5);
+    assert_eq!(run.stderr.matches("--allow-host stranger.test").count(), 1, "told once: {}", run.stderr);
+    assert!(run.stdout.contains("stranger.test"), "and in the summary: {}", run.stdout);
+}
+
+#[test]
+fn a_url_in_a_default_of_the_module_grants_nothing_and_a_flag_does() {
+    let server = Server::start(&[]);
+    let url = format!("{}/health", server.url);
+    // The address is granted as a network: that is a flag's word, and it holds.
+    let network = run(&guest("stranger"), &["-i", "1", "--allow-host", "127.0.0.0/8", "-e", &format!("STRANGER_URL={url}")]).exits(0);
+    assert_eq!(network.check("a host that was not granted is not called"), (0, 1), "it was granted, so it was called");
+    let port = server.authority().rsplit(':').next().unwrap().to_owned();
+    let other = run(&guest("stranger"), &["-i", "1", "--allow-host", &format!("127.0.0.1:{port}")]).exits(0);
+    assert_eq!(other.check("a host that was not granted is not called"), (1, 0));
+}
+
+#[test]
+fn a_recursion_without_end_is_contained() {
+    let run = run(&guest("stack-overflow"), &["-u", "2", "-i", "6"]).exits(0);
+    assert_eq!(run.metric("iteration_errors", "count"), 6.0);
+    assert_eq!(run.check("iterations begin"), (6, 0));
+    assert!(run.stderr.contains("call stack exhausted"), "{}", run.stderr);
+}
+
+#[test]
+fn a_million_series_are_refused_loudly_and_the_totals_stay_exact() {
+    let run = run(&guest("series"), &["-u", "4", "-i", "20000", "--max-series", "500"]).exits(0);
+    assert_eq!(run.metric("orders", "count"), 20_000.0, "nothing is lost from the total");
+    assert!(run.stdout.contains("order"), "{}", run.stdout);
+    assert!(run.stdout.contains("--max-series") || run.stderr.contains("--max-series"), "{}\n{}", run.stdout, run.stderr);
+}
+
+#[test]
+fn a_module_sees_nothing_of_the_machine_and_ordinary_crates_work() {
+    let run = run(&guest("std-things"), &["-i", "2"]).exits(0);
+    assert_eq!(run.metric("checks", "value"), 1.0, "{}", run.stdout);
+    assert!(run.stderr.contains("[vu 1 iter 0]: printed by println! (hello)"), "{}", run.stderr);
+    assert!(run.stderr.contains("printed by eprintln!"), "{}", run.stderr);
+}
+
+#[test]
+fn errors_are_grouped_by_message_and_counted_apart_from_iterations() {
+    let run = run(&guest("fail-iteration"), &[]).exits(0);
+    assert_eq!(run.metric("iterations", "count"), 9.0);
+    assert_eq!(run.metric("iteration_errors", "count"), 6.0);
+    for reason in ["no seat left", "the seat was taken"] {
+        assert!(run.stdout.contains(reason), "{reason} in the summary: {}", run.stdout);
+        assert_eq!(run.stderr.matches(reason).count(), 1, "{reason} logged once: {}", run.stderr);
+    }
+}

@@ -1,0 +1,70 @@
+//! `kill -9` of the server in the middle of a run.
+
+use std::collections::BTreeSet;
+use std::process::Stdio;
+use std::time::Duration;
+
+use crate::support::{Folder, Server, collect, runtime, scenario};
+
+#[test]
+fn the_run_goes_on_and_what_was_acknowledged_is_there_after_a_restart() {
+    let folder = Folder::new();
+    let export = folder.file("summary.json");
+    let server = Server::start(&[]);
+    let authority = server.authority().to_owned();
+    let mut command = runtime();
+    command.arg("run").arg(scenario("coupon")).args(["-e", &server.base_url("/api/v1/coupons/issue")]);
+    command.args(["-u", "50", "-d", "6s"]).arg("--summary-export").arg(&export).current_dir(folder.path());
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    std::thread::sleep(Duration::from_secs(3));
+    let (data, kept) = server.kill();
+    let run = collect(child, &export).exits(99);
+
+    // The run went on: failures are counted under the codes of a server that is gone.
+    assert!(run.metric("http_req_failed", "passes") > 0.0, "{}", run.stdout);
+    assert!(run.metric("iterations", "count") > run.metric("http_req_failed", "passes"), "{}", run.stdout);
+    assert!(run.stdout.contains("1212") || run.stdout.contains("1220"), "{}", run.stdout);
+    let (acknowledged, _) = run.check("status is 200");
+    assert!(acknowledged > 0);
+
+    let server = Server::start_at(&authority, &data, &[]);
+    let audit = server.audit();
+    // Fewer issues than acknowledgements: a user who draws twice is told so with a 200 and issued once.
+    let issued = audit["coupons"].as_array().and_then(|coupons| coupons.iter().find(|coupon| coupon["id"] == 3));
+    let issued = issued.and_then(|coupon| coupon["issued"].as_u64()).unwrap_or_else(|| panic!("{audit:#}"));
+    assert!(issued > 0 && issued <= acknowledged + 50, "{issued} of {acknowledged}");
+    drop(kept);
+}
+
+#[test]
+fn every_issue_that_a_virtual_user_saw_acknowledged_survives() {
+    let folder = Folder::new();
+    let export = folder.file("summary.json");
+    let server = Server::start(&[]);
+    let authority = server.authority().to_owned();
+    let mut command = runtime();
+    command.arg("run").arg(crate::support::guest("acknowledged")).args(["-e", &server.base_url("")]);
+    command.args(["-u", "20", "-d", "4s"]).arg("--summary-export").arg(&export).current_dir(folder.path());
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    std::thread::sleep(Duration::from_secs(2));
+    let (data, kept) = server.kill();
+    let run = collect(child, &export).exits(0);
+
+    // The module prints the users whose issue was acknowledged, a few to a line.
+    let acknowledged: BTreeSet<u64> = run
+        .stderr
+        .lines()
+        .filter_map(|line| line.split_once("acknowledged: "))
+        .flat_map(|(_, users)| users.split_whitespace().filter_map(|user| user.parse().ok()).collect::<Vec<_>>())
+        .collect();
+    assert!(acknowledged.len() > 100, "{}", acknowledged.len());
+    let server = Server::start_at(&authority, &data, &[]);
+    server.audit();
+    let (status, users) = server.get("/audit/coupons/3/users");
+    assert_eq!(status, 200, "{users}");
+    let issued: BTreeSet<u64> =
+        users.split(|c: char| !c.is_ascii_digit()).filter_map(|user| user.parse().ok()).collect();
+    let lost: Vec<_> = acknowledged.difference(&issued).collect();
+    assert!(lost.is_empty(), "acknowledged and lost: {lost:?}");
+    drop(kept);
+}

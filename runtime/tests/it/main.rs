@@ -1,0 +1,15 @@
+//! The runtime from outside: real processes, real sockets, compiled modules.
+//!
+//! `cargo xtask test` builds the modules first; without them every test here fails and says so.
+
+mod containment;
+mod contract;
+mod crash;
+mod exit_codes;
+mod inputs;
+mod lifecycle;
+mod load;
+mod new_crate;
+mod scenarios;
+mod shapes;
+mod support;
