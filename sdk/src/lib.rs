@@ -172,7 +172,89 @@ pub mod __private;
 pub use check::{Check, check};
 pub use env::{env, env_or, env_parse};
 pub use fail::fail;
-pub use flashcrowd_macros::{handle_summary, options, scenario, setup, teardown, url};
+/// ```
+/// use flashcrowd::prelude::*;
+///
+/// #[flashcrowd::handle_summary]
+/// fn summary(data: serde_json::Value) -> Summary {
+///     Summary::new().json("summary.json", &data)
+/// }
+/// # fn main() {}
+/// ```
+pub use flashcrowd_macros::handle_summary;
+/// ```
+/// use flashcrowd::prelude::*;
+///
+/// #[flashcrowd::options]
+/// fn options() -> Options {
+///     Options::new().vus(10).duration(mins(1)).threshold("http_req_failed", "rate<0.01")
+/// }
+/// # fn main() {}
+/// ```
+pub use flashcrowd_macros::options;
+/// ```
+/// use flashcrowd::prelude::*;
+///
+/// #[flashcrowd::scenario]
+/// fn browse() {
+///     http::get("/").send();
+///     sleep(1);
+/// }
+///
+/// #[flashcrowd::scenario(name = "pay-by-card")]
+/// fn pay() -> Result<(), http::JsonError> {
+///     let receipt: serde_json::Value = http::post("/payments").send().json()?;
+///     check!(receipt, "is paid" => |r| r["paid"] == true);
+///     Ok(())
+/// }
+/// # fn main() {}
+/// ```
+pub use flashcrowd_macros::scenario;
+/// ```
+/// use flashcrowd::prelude::*;
+///
+/// #[flashcrowd::setup]
+/// fn users() -> Vec<String> {
+///     (1..=100).map(|number| format!("user-{number}")).collect()
+/// }
+///
+/// #[flashcrowd::scenario]
+/// fn greet(users: &[String]) {
+///     http::get("/greeting").query("name", random::choose(users)).send();
+/// }
+/// # fn main() {}
+/// ```
+pub use flashcrowd_macros::setup;
+/// ```
+/// use flashcrowd::prelude::*;
+///
+/// #[flashcrowd::teardown]
+/// fn audit() {
+///     if http::get("/audit").send().status() != 200 {
+///         test::fail("more was sold than there was");
+///     }
+/// }
+/// # fn main() {}
+/// ```
+pub use flashcrowd_macros::teardown;
+/// ```
+/// use flashcrowd::prelude::*;
+///
+/// let id = "a b";
+/// let url = url!("/users/{id}");
+/// assert_eq!(url.as_str(), "/users/a%20b");
+///
+/// let base = "http://127.0.0.1:8080";
+/// let url = url!("{base}/users/{id}/orders/{order}", base, 7, 3 + 4);
+/// assert_eq!(url.as_str(), "http://127.0.0.1:8080/users/7/orders/7");
+/// ```
+///
+/// Each placeholder needs a value:
+///
+/// ```compile_fail
+/// flashcrowd::url!("/users/{id}/orders/{order}", 7);
+/// ```
+pub use flashcrowd_macros::url;
 pub use group::group;
 pub use log;
 pub use metrics::{Counter, Gauge, Rate, Trend};

@@ -93,6 +93,13 @@ impl Response {
     }
 
     /// Where the time went.
+    ///
+    /// ```no_run
+    /// use flashcrowd::prelude::*;
+    ///
+    /// let response = http::get("https://shop.test/").send();
+    /// check!(response, "answers within a second" => |r| r.timings().duration < secs(1));
+    /// ```
     #[must_use]
     pub fn timings(&self) -> Timings {
         let timings = self.held.timings();
@@ -103,6 +110,7 @@ impl Response {
             sending: Duration::from_nanos(timings.sending),
             waiting: Duration::from_nanos(timings.waiting),
             receiving: Duration::from_nanos(timings.receiving),
+            duration: Duration::from_nanos(timings.sending + timings.waiting + timings.receiving),
         }
     }
 
@@ -135,6 +143,7 @@ fn into_text(bytes: Vec<u8>) -> String {
 
 /// Where a request's time went.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Timings {
     /// From the call to a usable connection: waiting for a free one, name look-up, connecting.
     pub blocked: Duration,
@@ -148,21 +157,8 @@ pub struct Timings {
     pub waiting: Duration,
     /// From the first to the last byte read.
     pub receiving: Duration,
-}
-
-impl Timings {
-    /// The request's duration, as `http_req_duration` counts it: sending, waiting and receiving.
-    ///
-    /// ```
-    /// use flashcrowd::{http::Timings, prelude::millis};
-    ///
-    /// let timings = Timings { blocked: millis(9), sending: millis(1), waiting: millis(20), receiving: millis(2), ..Timings::default() };
-    /// assert_eq!(timings.duration(), millis(23));
-    /// ```
-    #[must_use]
-    pub fn duration(&self) -> Duration {
-        self.sending + self.waiting + self.receiving
-    }
+    /// Sending, waiting and receiving together, as `http_req_duration` counts it.
+    pub duration: Duration,
 }
 
 /// How much of a body an error shows, in characters.
