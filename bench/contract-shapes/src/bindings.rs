@@ -8,6 +8,7 @@ wasmtime::component::bindgen!({
         "flashcrowd:shapes/others.send": async | trappable,
         "flashcrowd:shapes/others.send-numbered": async | trappable,
         "flashcrowd:shapes/others.send-tagged": async | trappable,
+        "flashcrowd:shapes/others.send-interned": async | trappable,
         "flashcrowd:shapes/methods.[method]request.send": async | trappable,
         "flashcrowd:shapes/prepared.[method]prepared.send": async | trappable,
         default: trappable,

@@ -130,6 +130,8 @@ pub(crate) const CASES: &[Case] = &[
         "records-params-found",
     ),
     case("A4: name and tags in the request's record", "tagged"),
+    case("A4, neither given", "tagged-not"),
+    case("A5: one tags handle in the request's record", "interned"),
     Case {
         call: Call::Nothing,
         ..case("A, `run` returns nothing", "records")

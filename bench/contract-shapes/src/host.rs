@@ -232,6 +232,17 @@ impl others::Host for State {
         self.reply(response)
     }
 
+    async fn send_interned(
+        &mut self,
+        request: others::Interned,
+        params: Option<Resource<Params>>,
+    ) -> Result<Reply> {
+        self.suspend().await;
+        self.look_at_params(params)?;
+        let response = self.answer(request);
+        self.reply(response)
+    }
+
     async fn send_numbered(
         &mut self,
         request: Request,
@@ -331,17 +342,17 @@ impl checks::Host for State {
         Ok(handle)
     }
 
-    fn record(&mut self, check: u32, passed: bool, _tags: u32) -> Result<()> {
+    fn add(&mut self, check: u32, passed: bool, _tags: u32) -> Result<()> {
         self.check_counts[check as usize][usize::from(passed)] += 1;
         Ok(())
     }
 
-    fn record_named(&mut self, name: String, passed: bool, tags: u32) -> Result<()> {
+    fn add_named(&mut self, name: String, passed: bool, tags: u32) -> Result<()> {
         let check = match self.check_handles.get(&name) {
             Some(known) => *known,
             None => self.intern(name)?,
         };
-        self.record(check, passed, tags)
+        self.add(check, passed, tags)
     }
 }
 
@@ -352,10 +363,11 @@ pub(crate) fn link_async(linker: &mut Linker<State>) -> Result<()> {
 }
 
 /// The other shapes' requests, which [`link_sync`] leaves out.
-const OTHER_SENDS: [(&str, &str); 5] = [
+const OTHER_SENDS: [(&str, &str); 6] = [
     ("flashcrowd:shapes/others", "send"),
     ("flashcrowd:shapes/others", "send-numbered"),
     ("flashcrowd:shapes/others", "send-tagged"),
+    ("flashcrowd:shapes/others", "send-interned"),
     ("flashcrowd:shapes/methods", "[method]request.send"),
     ("flashcrowd:shapes/prepared", "[method]prepared.send"),
 ];

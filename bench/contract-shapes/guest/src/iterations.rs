@@ -31,7 +31,9 @@ pub(crate) static FUNCTIONS: &[Function] = &[
     ("records-body", records_body),
     ("plain", plain_reply),
     ("numbered", numbered_reply),
-    ("tagged", tagged_request),
+    ("tagged", || tagged_request(Some("issue"), 1)),
+    ("tagged-not", || tagged_request(None, 0)),
+    ("interned", interned_request),
     ("methods", many_methods),
     ("prepared", prepared_request),
 ];
@@ -107,13 +109,13 @@ fn records_checked() -> Outcome {
         }
         known => known - 1,
     };
-    checks::record(handle, status == 200, 0);
+    checks::add(handle, status == 200, 0);
     verdict(status)
 }
 
 fn records_checked_by_name() -> Outcome {
     let status = send(None).status;
-    checks::record_named(CHECK, status == 200, 0);
+    checks::add_named(CHECK, status == 200, 0);
     verdict(status)
 }
 
@@ -187,17 +189,31 @@ fn numbered_reply() -> Outcome {
     verdict(std::hint::black_box(others::send_numbered(request, None)).status)
 }
 
-fn tagged_request() -> Outcome {
+fn tagged_request(name: Option<&str>, tags: u32) -> Outcome {
     let body = body();
+    let (method, headers) = (Method::Post, &[HEADER]);
     let request = others::Tagged {
-        method: Method::Post,
+        method,
         url: URL,
-        headers: &[HEADER],
+        headers,
         body: Some(&body),
-        name: Some("issue"),
-        tags: 1,
+        name,
+        tags,
     };
     verdict(others::send_tagged(request, None).status)
+}
+
+fn interned_request() -> Outcome {
+    let body = body();
+    let (method, headers) = (Method::Post, &[HEADER]);
+    let request = others::Interned {
+        method,
+        url: URL,
+        headers,
+        body: Some(&body),
+        tags: 1,
+    };
+    verdict(others::send_interned(request, None).status)
 }
 
 fn many_methods() -> Outcome {
