@@ -17,6 +17,7 @@ use crate::host;
 /// # Panics
 /// If there is no such variable. The message says how to pass it.
 #[must_use]
+#[track_caller]
 pub fn env(name: &str) -> String {
     match host::env::get(name) {
         Some(value) => value,
@@ -49,6 +50,7 @@ pub fn env_or(name: &str, default: &str) -> String {
 /// # Panics
 /// If the value cannot be parsed. The message names the variable, the value and what was expected.
 #[must_use]
+#[track_caller]
 pub fn env_parse<T: FromStr<Err: Display>>(name: &str) -> Option<T> {
     let value = host::env::get(name)?;
     match value.parse() {

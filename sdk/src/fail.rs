@@ -13,6 +13,7 @@ use crate::host::execution;
 /// let response = http::get("https://example.test/queue/token").send();
 /// let token = response.header("x-token").unwrap_or_else(|| fail("no token"));
 /// ```
+#[track_caller]
 pub fn fail(reason: impl AsRef<str>) -> ! {
     execution::fail_iteration(reason.as_ref());
     unreachable!("the runtime ends the iteration")

@@ -17,6 +17,7 @@ use crate::host;
 ///
 /// # Panics
 /// If the name contains `::`, which separates groups.
+#[track_caller]
 pub fn group<R>(name: &str, section: impl FnOnce() -> R) -> R {
     assert!(
         !name.contains("::"),

@@ -55,10 +55,12 @@ impl Metric {
         Self { name, contains, handle: AtomicU32::new(0) }
     }
 
+    #[track_caller]
     fn add(&self, kind: Kind, value: f64, tags: u32) {
         host::add(self.handle(kind), value, tags);
     }
 
+    #[track_caller]
     fn handle(&self, kind: Kind) -> u32 {
         match self.handle.load(Ordering::Relaxed) {
             0 => {
@@ -67,10 +69,13 @@ impl Metric {
                     What::Milliseconds => Contains::Time,
                     What::Bytes => Contains::Data,
                 };
-                let handle = host::register(self.name, kind, contains)
-                    .unwrap_or_else(|error| panic!("the metric {:?} cannot be used: {error}", self.name));
-                self.handle.store(handle.wrapping_add(1), Ordering::Relaxed);
-                handle
+                match host::register(self.name, kind, contains) {
+                    Ok(handle) => {
+                        self.handle.store(handle.wrapping_add(1), Ordering::Relaxed);
+                        handle
+                    }
+                    Err(error) => panic!("the metric {:?} cannot be used: {error}", self.name),
+                }
             }
             kept => kept - 1,
         }
@@ -115,6 +120,7 @@ macro_rules! kind {
             ///
             /// # Panics
             /// If another metric of this name has another kind.
+            #[track_caller]
             pub fn add(&self, value: impl Sample) {
                 self.0.add(Kind::$name, value.value(), 0);
             }
@@ -123,6 +129,7 @@ macro_rules! kind {
             ///
             /// # Panics
             /// If another metric of this name has another kind.
+            #[track_caller]
             pub fn add_with_tags(&self, value: impl Sample, tags: &[(&str, &str)]) {
                 self.0.add(Kind::$name, value.value(), tags::intern(tags));
             }
@@ -154,6 +161,7 @@ kind! {
 
 impl Gauge {
     /// Sets the value: another word for [`add`](Self::add).
+    #[track_caller]
     pub fn set(&self, value: impl Sample) {
         self.add(value);
     }

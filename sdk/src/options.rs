@@ -68,6 +68,7 @@ impl Options {
     ///
     /// # Panics
     /// If there is a scenario of this name already.
+    #[track_caller]
     pub fn scenario(mut self, name: impl Into<String>, scenario: impl Into<Scenario>) -> Self {
         let name = name.into();
         let scenarios = self.object("scenarios");
@@ -114,6 +115,7 @@ impl Options {
     ///
     /// # Panics
     /// If the value cannot be JSON.
+    #[track_caller]
     pub fn set(mut self, option: &str, value: impl Serialize) -> Self {
         match serde_json::to_value(value) {
             Ok(value) => self.fields.insert(option.to_owned(), value),
@@ -333,6 +335,7 @@ impl Options {
     ///
     /// # Panics
     /// If it is declared already.
+    #[track_caller]
     pub fn env_var(mut self, variable: EnvVar) -> Self {
         let name = variable.name();
         assert!(

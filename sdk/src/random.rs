@@ -76,6 +76,7 @@ impl TryRng for VuRng {
 /// # Panics
 /// If the range is empty.
 #[must_use]
+#[track_caller]
 pub fn range<T: SampleUniform>(range: impl SampleRange<T>) -> T {
     rng().random_range(range)
 }
@@ -100,6 +101,7 @@ pub fn uniform() -> f64 {
 /// # Panics
 /// If the standard deviation is negative or not finite.
 #[must_use]
+#[track_caller]
 pub fn normal(mean: f64, standard_deviation: f64) -> f64 {
     match Normal::new(mean, standard_deviation) {
         Ok(normal) if standard_deviation >= 0.0 => normal.sample(&mut rng()),
@@ -116,6 +118,7 @@ pub fn normal(mean: f64, standard_deviation: f64) -> f64 {
 /// # Panics
 /// If the mean is not a finite number above 0.
 #[must_use]
+#[track_caller]
 pub fn exponential(mean: f64) -> f64 {
     match Exp::new(1.0 / mean) {
         Ok(exponential) if mean > 0.0 && mean.is_finite() => exponential.sample(&mut rng()),
@@ -140,6 +143,7 @@ pub fn exponential(mean: f64) -> f64 {
     clippy::cast_sign_loss,
     reason = "a whole number from 1 to n"
 )]
+#[track_caller]
 pub fn zipf(n: u64, s: f64) -> u64 {
     match Zipf::new(n as f64, s) {
         Ok(zipf) if n > 0 => (zipf.sample(&mut rng()) as u64).clamp(1, n),
@@ -158,6 +162,7 @@ pub fn zipf(n: u64, s: f64) -> u64 {
 /// # Panics
 /// If the probability is not from 0 to 1.
 #[must_use]
+#[track_caller]
 pub fn chance(probability: f64) -> bool {
     assert!(
         (0.0..=1.0).contains(&probability),
@@ -186,6 +191,7 @@ pub fn bool() -> bool {
 /// # Panics
 /// If there are none.
 #[must_use]
+#[track_caller]
 pub fn choose<T>(items: &[T]) -> &T {
     match items.choose(&mut rng()) {
         Some(item) => item,

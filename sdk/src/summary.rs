@@ -45,6 +45,7 @@ impl Summary {
     ///
     /// # Panics
     /// If the value cannot be JSON, such as a map whose keys are no texts.
+    #[track_caller]
     pub fn json(self, path: impl Into<String>, value: &impl Serialize) -> Self {
         let path = path.into();
         match serde_json::to_vec_pretty(value) {

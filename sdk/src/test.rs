@@ -12,6 +12,7 @@ use crate::host::execution;
 ///     test::abort("the server is not there");
 /// }
 /// ```
+#[track_caller]
 pub fn abort(reason: impl AsRef<str>) -> ! {
     execution::abort(reason.as_ref());
     unreachable!("the runtime ends the test")

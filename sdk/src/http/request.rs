@@ -143,6 +143,7 @@ impl<'a> Request<'a> {
     ///
     /// # Panics
     /// If the value cannot be JSON, such as a map whose keys are no texts.
+    #[track_caller]
     pub fn json<T: Serialize + ?Sized>(mut self, value: &T) -> Self {
         match serde_json::to_vec(value) {
             Ok(bytes) => self.body = Some(Cow::Owned(bytes)),
@@ -203,6 +204,7 @@ impl<'a> Request<'a> {
     ///
     /// # Panics
     /// If the URL begins with `/` and there is no environment variable `BASE_URL`.
+    #[track_caller]
     pub fn send(&self) -> Response {
         let url = resolve(&self.url.text);
         let content_type = self
@@ -242,6 +244,7 @@ impl<'a> Request<'a> {
 }
 
 /// Puts `BASE_URL` before a URL that begins with `/`.
+#[track_caller]
 fn resolve(url: &str) -> Cow<'_, str> {
     if !url.starts_with('/') {
         return Cow::Borrowed(url);
