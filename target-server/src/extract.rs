@@ -72,6 +72,10 @@ fn require_json(headers: &HeaderMap) -> Result<(), ApiError> {
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     // The path of an error costs a little on every parse, so it is worked out only when there is an error.
+    // An array of the values would be taken for the object too.
+    if body.trim_ascii_start().first() == Some(&b'[') {
+        return Err(not_an_object());
+    }
     serde_json::from_slice(body).map_err(|_| diagnose::<T>(body))
 }
 
@@ -83,11 +87,17 @@ fn diagnose<T: DeserializeOwned>(body: &[u8]) -> ApiError {
     };
     let path = error.path().to_string();
     let inner = error.into_inner();
+    if body.trim_ascii().is_empty() {
+        return malformed("it is empty; send a JSON object");
+    }
     if inner.is_syntax() || inner.is_eof() {
         return malformed(inner);
     }
     let text = inner.to_string();
+    // Rust's name of a type tells a caller nothing.
     let problem = text.rsplit_once(" at line ").map_or(text.as_str(), |(problem, _)| problem);
+    let problem = problem.replace("expected i64", "expected a whole number");
+    let problem = problem.as_str();
     // serde reports a missing or unknown field at its parent: the name is then in the text.
     let named = problem
         .strip_prefix("missing field `")
@@ -98,9 +108,13 @@ fn diagnose<T: DeserializeOwned>(body: &[u8]) -> ApiError {
         (parent, Some(field)) if !parent.ends_with(field) => {
             ApiError::invalid_field(format!("{parent}.{field}"), problem)
         }
-        (".", None) => ApiError::new(StatusCode::BAD_REQUEST, "MALFORMED_JSON", format!("the body: {problem}")),
+        (".", None) => not_an_object(),
         (field, _) => ApiError::invalid_field(field, problem),
     }
+}
+
+fn not_an_object() -> ApiError {
+    ApiError::new(StatusCode::BAD_REQUEST, "MALFORMED_JSON", "the body is not a JSON object; send one, such as {}")
 }
 
 fn malformed(problem: impl std::fmt::Display) -> ApiError {

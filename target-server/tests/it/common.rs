@@ -208,7 +208,7 @@ impl Client {
         self.send(request.body(Full::new(Bytes::from(body)))?).await
     }
 
-    async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Answer> {
+    pub(crate) async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Answer> {
         self.0.ready().await?;
         let (head, body) = self.0.send_request(request).await?.into_parts();
         let text = String::from_utf8(body.collect().await?.to_bytes().to_vec())?;

@@ -4,5 +4,6 @@ mod audit;
 mod calls;
 mod common;
 mod concurrency;
+mod docs;
 mod knobs;
 mod process;
