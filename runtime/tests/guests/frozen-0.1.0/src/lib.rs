@@ -15,7 +15,7 @@ const DESCRIPTION: &str = r#"{
     "sdk": {"name": "none", "version": "0.0.0", "language": "rust"},
     "name": "frozen", "version": "0.1.0", "description": "Compiled when the contract was frozen", "authors": ["The Flashcrowd developers"],
     "env": [
-        {"name": "BASE_URL", "required": true, "help": "a URL that answers GET with status 200 and a body"},
+        {"name": "BASE_URL", "required": true, "help": "a server that answers GET /health with status 200 and a body"},
         {"name": "ENDING", "default": "fine", "required": false, "help": "fine, error, fail-iteration, panic, fail, stop or abort"}
     ],
     "functions": [{"name": "default", "aliases": ["everything"]}, {"name": "second", "aliases": []}],
@@ -126,7 +126,7 @@ fn everything() {
 }
 
 fn requests(tags: u32) {
-    let url = env::get("BASE_URL").unwrap_or_default();
+    let url = format!("{}/health", env::get("BASE_URL").unwrap_or_default());
     let request = |method, body| Request {
         method,
         url: url.clone(),
