@@ -9,10 +9,7 @@ thread_local! {
 
 struct Counting;
 
-#[expect(
-    unsafe_code,
-    reason = "an allocator is an unsafe trait; every call is passed on to the system's as it came"
-)]
+#[expect(unsafe_code, reason = "an allocator is an unsafe trait; every call is passed on to the system's as it came")]
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         CALLS.set(CALLS.get() + 1);

@@ -7,13 +7,10 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
-use wasmtime::component::{
-    Component, ComponentNamedList, InstancePre, Lift, Linker, Lower, TypedFunc,
-};
+use wasmtime::component::{Component, ComponentNamedList, InstancePre, Lift, Linker, Lower, TypedFunc};
 use wasmtime::error::Context as _;
 use wasmtime::{
-    Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Result, Store,
-    UpdateDeadline, ensure,
+    Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Result, Store, UpdateDeadline, ensure,
 };
 
 use crate::alloc;
@@ -44,10 +41,7 @@ pub(crate) struct Measured {
 enum Entry {
     Index(TypedFunc<(u32,), (Result<(), String>,)>, u32),
     Nothing(TypedFunc<(u32,), ()>, u32),
-    Name(
-        TypedFunc<(&'static str,), (Result<(), String>,)>,
-        &'static str,
-    ),
+    Name(TypedFunc<(&'static str,), (Result<(), String>,)>, &'static str),
 }
 
 /// One case with its virtual user.
@@ -66,18 +60,10 @@ pub(crate) fn prepare(module: &Path, cases: &[Case]) -> Result<Vec<Bench>> {
     cases
         .iter()
         .map(|case| {
-            let Host {
-                pooling,
-                concurrency,
-                epochs,
-                fiber,
-                ..
-            } = case.host;
+            let Host { pooling, concurrency, epochs, fiber, .. } = case.host;
             let pre = match pres.entry((pooling, concurrency, epochs, fiber)) {
                 std::collections::hash_map::Entry::Occupied(known) => known.into_mut(),
-                std::collections::hash_map::Entry::Vacant(new) => {
-                    new.insert(compile(module, case.host)?)
-                }
+                std::collections::hash_map::Entry::Vacant(new) => new.insert(compile(module, case.host)?),
             };
             Bench::new(pre, *case).with_context(|| format!("case {:?}", case.label))
         })
@@ -86,14 +72,9 @@ pub(crate) fn prepare(module: &Path, cases: &[Case]) -> Result<Vec<Bench>> {
 
 fn compile(module: &Path, host: Host) -> Result<InstancePre<State>> {
     let mut config = Config::new();
-    config
-        .concurrency_support(host.concurrency)
-        .epoch_interruption(host.epochs);
+    config.concurrency_support(host.concurrency).epoch_interruption(host.epochs);
     config.async_stack_size(128 << 10).max_wasm_stack(64 << 10);
-    config
-        .memory_reservation(64 << 20)
-        .memory_guard_size(64 << 10)
-        .memory_init_cow(true);
+    config.memory_reservation(64 << 20).memory_guard_size(64 << 10).memory_init_cow(true);
     if host.pooling {
         let mut pool = PoolingAllocationConfig::default();
         pool.total_component_instances(64)
@@ -101,9 +82,7 @@ fn compile(module: &Path, host: Host) -> Result<InstancePre<State>> {
             .total_memories(64)
             .total_tables(256)
             .total_stacks(64);
-        pool.max_memory_size(64 << 20)
-            .linear_memory_keep_resident(64 << 10)
-            .table_elements(2_000);
+        pool.max_memory_size(64 << 20).linear_memory_keep_resident(64 << 10).table_elements(2_000);
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     }
     let engine = Engine::new(&config)?;
@@ -129,14 +108,7 @@ fn compile(module: &Path, host: Host) -> Result<InstancePre<State>> {
 
 impl Bench {
     fn new(pre: &InstancePre<State>, case: Case) -> Result<Self> {
-        let Host {
-            epochs,
-            fiber,
-            suspends,
-            own_slots,
-            body_bytes,
-            ..
-        } = case.host;
+        let Host { epochs, fiber, suspends, own_slots, body_bytes, .. } = case.host;
         let mut store = Store::new(pre.engine(), State::new(body_bytes, suspends, own_slots));
         match (epochs, fiber) {
             (true, true) => store.epoch_deadline_async_yield_and_update(1),
@@ -146,36 +118,18 @@ impl Bench {
             }
             (false, _) => {}
         }
-        let instance = if fiber {
-            block_on(pre.instantiate_async(&mut store))?
-        } else {
-            pre.instantiate(&mut store)?
-        };
+        let instance = if fiber { block_on(pre.instantiate_async(&mut store))? } else { pre.instantiate(&mut store)? };
         let functions = instance.get_typed_func::<(), (Vec<String>,)>(&mut store, "functions")?;
         let (names,) = call(&functions, &mut store, (), fiber)?;
-        let index = names
-            .iter()
-            .position(|name| name == case.function)
-            .context("the guest has no such function")? as u32;
+        let index =
+            names.iter().position(|name| name == case.function).context("the guest has no such function")? as u32;
         let entry = match case.call {
             Call::Index => Entry::Index(instance.get_typed_func(&mut store, "run")?, index),
-            Call::Nothing => {
-                Entry::Nothing(instance.get_typed_func(&mut store, "run-nothing")?, index)
-            }
-            Call::Name => Entry::Name(
-                instance.get_typed_func(&mut store, "run-named")?,
-                case.function,
-            ),
+            Call::Nothing => Entry::Nothing(instance.get_typed_func(&mut store, "run-nothing")?, index),
+            Call::Name => Entry::Name(instance.get_typed_func(&mut store, "run-named")?, case.function),
         };
         let allocations = instance.get_typed_func(&mut store, "allocations")?;
-        Ok(Self {
-            case,
-            store,
-            entry,
-            allocations,
-            iterations: 0,
-            iterations_per_round: WARM_UP,
-        })
+        Ok(Self { case, store, entry, allocations, iterations: 0, iterations_per_round: WARM_UP })
     }
 
     /// Runs so many iterations and gives the CPU time that one of them took, in nanoseconds.
@@ -224,21 +178,13 @@ impl Bench {
         self.iterate(COUNTED)?;
         let host_calls = alloc::count() - host_before;
         let (guest_after,) = call(&self.allocations, &mut self.store, (), self.case.host.fiber)?;
-        Ok((
-            (guest_after - guest_before) as f64 / COUNTED as f64,
-            host_calls as f64 / COUNTED as f64,
-        ))
+        Ok(((guest_after - guest_before) as f64 / COUNTED as f64, host_calls as f64 / COUNTED as f64))
     }
 
     /// Every iteration did what its case says: a shape that skips its work would look fast.
     fn verify(&self) -> Result<()> {
         let state = self.store.data();
-        ensure!(
-            state.sent == self.case.requests * self.iterations,
-            "{}: {} requests",
-            self.case.label,
-            state.sent
-        );
+        ensure!(state.sent == self.case.requests * self.iterations, "{}: {} requests", self.case.label, state.sent);
         ensure!(
             state.checked() == self.case.checks * self.iterations,
             "{}: {} checks",
@@ -252,24 +198,14 @@ impl Bench {
 /// Times all cases in interleaved rounds, each right after shape A: on a machine that does other work too, a core's speed changes
 /// from one second to the next, and only neighbours compare.
 pub(crate) fn run(benches: &mut [Bench]) -> Result<Vec<Measured>> {
-    let base = benches
-        .iter()
-        .position(|bench| bench.case.label == BASE)
-        .context("shape A is not among the cases")?;
+    let base = benches.iter().position(|bench| bench.case.label == BASE).context("shape A is not among the cases")?;
     let mut results = Vec::with_capacity(benches.len());
     for bench in benches.iter_mut() {
         bench.iterate(WARM_UP)?;
         let (guest_allocations, host_allocations) = bench.count_allocations()?;
-        bench.iterations_per_round =
-            (ROUND.as_nanos() as f64 / bench.iterate(WARM_UP)?).max(1.0) as u64;
+        bench.iterations_per_round = (ROUND.as_nanos() as f64 / bench.iterate(WARM_UP)?).max(1.0) as u64;
         let (rounds_ns, base_ns) = (Vec::new(), Vec::new());
-        results.push(Measured {
-            label: bench.case.label,
-            rounds_ns,
-            base_ns,
-            guest_allocations,
-            host_allocations,
-        });
+        results.push(Measured { label: bench.case.label, rounds_ns, base_ns, guest_allocations, host_allocations });
     }
     for _ in 0..ROUNDS {
         for (at, result) in results.iter_mut().enumerate() {
@@ -285,31 +221,19 @@ fn passed(outcome: Result<(), String>) -> Result<()> {
     outcome.map_err(wasmtime::Error::msg)
 }
 
-fn call<P, R>(
-    function: &TypedFunc<P, R>,
-    store: &mut Store<State>,
-    params: P,
-    fiber: bool,
-) -> Result<R>
+fn call<P, R>(function: &TypedFunc<P, R>, store: &mut Store<State>, params: P, fiber: bool) -> Result<R>
 where
     P: ComponentNamedList + Lower + Send + Sync + 'static,
     R: ComponentNamedList + Lift + Send + Sync + 'static,
 {
-    if fiber {
-        block_on(function.call_async(store, params))
-    } else {
-        function.call(store, params)
-    }
+    if fiber { block_on(function.call_async(store, params)) } else { function.call(store, params) }
 }
 
 /// Polls until there is an answer. There is nothing to wait for here, so no reactor adds its own cost.
 fn block_on<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     loop {
-        if let Poll::Ready(output) = future
-            .as_mut()
-            .poll(&mut Context::from_waker(Waker::noop()))
-        {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             return output;
         }
     }

@@ -56,148 +56,50 @@ pub(crate) struct Case {
 }
 
 const fn case(label: &'static str, function: &'static str) -> Case {
-    Case {
-        label,
-        function,
-        call: Call::Index,
-        host: HOST,
-        requests: 1,
-        checks: 0,
-    }
+    Case { label, function, call: Call::Index, host: HOST, requests: 1, checks: 0 }
 }
 
 /// The label of the case that all others are compared with.
 pub(crate) const BASE: &str = "**A: records**";
 
-const LARGE: Host = Host {
-    body_bytes: 10_240,
-    ..HOST
-};
+const LARGE: Host = Host { body_bytes: 10_240, ..HOST };
 
 pub(crate) const CASES: &[Case] = &[
-    Case {
-        requests: 0,
-        ..case("floor: empty `run`", "empty")
-    },
-    Case {
-        requests: 0,
-        ..case("floor: `run` that writes the JSON body", "body-only")
-    },
+    Case { requests: 0, ..case("floor: empty `run`", "empty") },
+    Case { requests: 0, ..case("floor: `run` that writes the JSON body", "body-only") },
     case(BASE, "records"),
     case("**B: resources with many methods**", "methods"),
     case("A2: plain record with the body, 100 B", "plain"),
-    Case {
-        host: LARGE,
-        ..case("A2: plain record with the body, 10 KB", "plain")
-    },
+    Case { host: LARGE, ..case("A2: plain record with the body, 10 KB", "plain") },
     case("A + `response.body()`, 100 B", "records-body"),
-    Case {
-        host: LARGE,
-        ..case("A + `response.body()`, 10 KB", "records-body")
-    },
-    Case {
-        host: LARGE,
-        ..case("A, body of 10 KB not asked for", "records")
-    },
+    Case { host: LARGE, ..case("A + `response.body()`, 10 KB", "records-body") },
+    Case { host: LARGE, ..case("A, body of 10 KB not asked for", "records") },
     case("A3: a number instead of the response resource", "numbered"),
-    case(
-        "C: request prepared once, then only the body crosses",
-        "prepared",
-    ),
+    case("C: request prepared once, then only the body crosses", "prepared"),
     case("A, no header", "records-no-header"),
-    case(
-        "A, guest owns its strings (wit-bindgen's default)",
-        "records-owned",
-    ),
-    Case {
-        checks: 1,
-        ..case("A + check by handle", "records-checked")
-    },
-    Case {
-        checks: 1,
-        ..case("A + check by name", "records-checked-by-name")
-    },
-    case(
-        "A + `params` kept between iterations",
-        "records-params-kept",
-    ),
-    case(
-        "A + `params` made each time (3 setters, drop)",
-        "records-params-each",
-    ),
-    case(
-        "A + `params` found in a map of the guest's",
-        "records-params-found",
-    ),
+    case("A, guest owns its strings (wit-bindgen's default)", "records-owned"),
+    Case { checks: 1, ..case("A + check by handle", "records-checked") },
+    Case { checks: 1, ..case("A + check by name", "records-checked-by-name") },
+    case("A + `params` kept between iterations", "records-params-kept"),
+    case("A + `params` made each time (3 setters, drop)", "records-params-each"),
+    case("A + `params` found in a map of the guest's", "records-params-found"),
     case("A4: name and tags in the request's record", "tagged"),
     case("A4, neither given", "tagged-not"),
     case("A5: one tags handle in the request's record", "interned"),
-    Case {
-        call: Call::Nothing,
-        ..case("A, `run` returns nothing", "records")
-    },
-    Case {
-        call: Call::Name,
-        ..case("A, `run(string)`", "records")
-    },
-    Case {
-        host: Host {
-            own_slots: true,
-            ..HOST
-        },
-        ..case("A, own slots instead of `ResourceTable`", "records")
-    },
-    Case {
-        host: Host {
-            suspends: true,
-            ..HOST
-        },
-        ..case("A, `send` suspends once", "records")
-    },
-    Case {
-        host: Host {
-            fiber: false,
-            ..HOST
-        },
-        ..case("A, all synchronous: no fiber", "records")
-    },
-    Case {
-        host: Host {
-            fiber: false,
-            ..HOST
-        },
-        requests: 0,
-        ..case("floor: empty `run`, synchronous", "empty")
-    },
+    Case { call: Call::Nothing, ..case("A, `run` returns nothing", "records") },
+    Case { call: Call::Name, ..case("A, `run(string)`", "records") },
+    Case { host: Host { own_slots: true, ..HOST }, ..case("A, own slots instead of `ResourceTable`", "records") },
+    Case { host: Host { suspends: true, ..HOST }, ..case("A, `send` suspends once", "records") },
+    Case { host: Host { fiber: false, ..HOST }, ..case("A, all synchronous: no fiber", "records") },
+    Case { host: Host { fiber: false, ..HOST }, requests: 0, ..case("floor: empty `run`, synchronous", "empty") },
+    #[cfg(feature = "concurrency")]
+    Case { host: Host { concurrency: true, ..HOST }, ..case("A, `concurrency_support(true)`", "records") },
     #[cfg(feature = "concurrency")]
     Case {
-        host: Host {
-            concurrency: true,
-            ..HOST
-        },
-        ..case("A, `concurrency_support(true)`", "records")
-    },
-    #[cfg(feature = "concurrency")]
-    Case {
-        host: Host {
-            concurrency: true,
-            ..HOST
-        },
+        host: Host { concurrency: true, ..HOST },
         requests: 0,
         ..case("floor: empty `run`, `concurrency_support(true)`", "empty")
     },
-    Case {
-        host: Host {
-            epochs: false,
-            ..HOST
-        },
-        ..case("A, no epoch interruption", "records")
-    },
-    Case {
-        host: Host {
-            pooling: false,
-            ..HOST
-        },
-        ..case("A, on-demand allocation", "records")
-    },
+    Case { host: Host { epochs: false, ..HOST }, ..case("A, no epoch interruption", "records") },
+    Case { host: Host { pooling: false, ..HOST }, ..case("A, on-demand allocation", "records") },
 ];

@@ -8,19 +8,10 @@ use wasmtime::{Result, bail, error::Context as _};
 /// Builds the guest crate with the cargo that runs this program, and gives the component's path.
 pub(crate) fn build() -> Result<PathBuf> {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let target = std::env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| workspace.join("target"), PathBuf::from);
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.join("target"), PathBuf::from);
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo)
-        .args([
-            "build",
-            "--quiet",
-            "--release",
-            "--package",
-            "contract-shapes-guest",
-            "--target",
-            "wasm32-wasip2",
-        ])
+        .args(["build", "--quiet", "--release", "--package", "contract-shapes-guest", "--target", "wasm32-wasip2"])
         .arg("--manifest-path")
         .arg(workspace.join("Cargo.toml"))
         .arg("--target-dir")
@@ -29,9 +20,7 @@ pub(crate) fn build() -> Result<PathBuf> {
         .status()
         .context("could not start cargo to build the guest")?;
     if !status.success() {
-        bail!(
-            "cargo could not build the guest: {status}; `rustup target add wasm32-wasip2` may help"
-        );
+        bail!("cargo could not build the guest: {status}; `rustup target add wasm32-wasip2` may help");
     }
     Ok(target.join("wasm32-wasip2/release/contract_shapes_guest.wasm"))
 }

@@ -86,23 +86,12 @@ impl State {
     fn answer<T>(&mut self, request: T) -> Response {
         black_box(request);
         self.sent += 1;
-        Response {
-            status: 200,
-            error_code: 0,
-            body: self.body.clone(),
-        }
+        Response { status: 200, error_code: 0, body: self.body.clone() }
     }
 
     async fn suspend(&mut self) {
         let mut ready = !self.suspends;
-        poll_fn(|_| {
-            if std::mem::replace(&mut ready, true) {
-                Poll::Ready(())
-            } else {
-                Poll::Pending
-            }
-        })
-        .await;
+        poll_fn(|_| if std::mem::replace(&mut ready, true) { Poll::Ready(()) } else { Poll::Pending }).await;
     }
 
     fn look_at_params(&self, params: Option<Resource<Params>>) -> Result<()> {
@@ -134,11 +123,7 @@ impl State {
     }
 
     fn reply(&mut self, response: Response) -> Result<Reply> {
-        Ok(Reply {
-            status: response.status,
-            error_code: response.error_code,
-            response: self.hold(response)?,
-        })
+        Ok(Reply { status: response.status, error_code: response.error_code, response: self.hold(response)? })
     }
 
     /// All of shape A's `send` but its suspension.
@@ -151,10 +136,7 @@ impl State {
 
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView {
-            ctx: &mut self.wasi,
-            table: &mut self.table,
-        }
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
     }
 }
 
@@ -202,62 +184,34 @@ impl records::HostResponse for State {
 }
 
 impl others::Host for State {
-    async fn send(
-        &mut self,
-        request: Request,
-        params: Option<Resource<Params>>,
-    ) -> Result<others::Reply> {
+    async fn send(&mut self, request: Request, params: Option<Resource<Params>>) -> Result<others::Reply> {
         self.suspend().await;
         self.look_at_params(params)?;
-        let Response {
-            status,
-            error_code,
-            body,
-        } = self.answer(request);
-        Ok(others::Reply {
-            status,
-            error_code,
-            body: body.to_vec(),
-        })
+        let Response { status, error_code, body } = self.answer(request);
+        Ok(others::Reply { status, error_code, body: body.to_vec() })
     }
 
-    async fn send_tagged(
-        &mut self,
-        request: others::Tagged,
-        params: Option<Resource<Params>>,
-    ) -> Result<Reply> {
+    async fn send_tagged(&mut self, request: others::Tagged, params: Option<Resource<Params>>) -> Result<Reply> {
         self.suspend().await;
         self.look_at_params(params)?;
         let response = self.answer(request);
         self.reply(response)
     }
 
-    async fn send_interned(
-        &mut self,
-        request: others::Interned,
-        params: Option<Resource<Params>>,
-    ) -> Result<Reply> {
+    async fn send_interned(&mut self, request: others::Interned, params: Option<Resource<Params>>) -> Result<Reply> {
         self.suspend().await;
         self.look_at_params(params)?;
         let response = self.answer(request);
         self.reply(response)
     }
 
-    async fn send_numbered(
-        &mut self,
-        request: Request,
-        params: Option<Resource<Params>>,
-    ) -> Result<others::Numbered> {
+    async fn send_numbered(&mut self, request: Request, params: Option<Resource<Params>>) -> Result<others::Numbered> {
         self.suspend().await;
         self.look_at_params(params)?;
         let response = self.answer(request);
         let (status, error_code) = (response.status, response.error_code);
         self.latest = Some(response);
-        Ok(others::Numbered {
-            status,
-            error_code,
-            response: self.sent as u32,
-        })
+        Ok(others::Numbered { status, error_code, response: self.sent as u32 })
     }
 }
 
@@ -265,12 +219,7 @@ impl methods::Host for State {}
 
 impl methods::HostRequest for State {
     fn new(&mut self, method: Method, url: String) -> Result<Resource<Building>> {
-        Ok(self.table.push(Building {
-            method,
-            url,
-            headers: Vec::new(),
-            body: None,
-        })?)
+        Ok(self.table.push(Building { method, url, headers: Vec::new(), body: None })?)
     }
 
     fn header(&mut self, request: Resource<Building>, name: String, value: Vec<u8>) -> Result<()> {
@@ -286,12 +235,7 @@ impl methods::HostRequest for State {
     async fn send(&mut self, request: Resource<Building>) -> Result<Resource<Response>> {
         self.suspend().await;
         let building = self.table.get(&request)?;
-        black_box((
-            &building.method,
-            &building.url,
-            &building.headers,
-            &building.body,
-        ));
+        black_box((&building.method, &building.url, &building.headers, &building.body));
         let response = self.answer(());
         self.hold(response)
     }
@@ -380,13 +324,9 @@ pub(crate) fn link_sync(linker: &mut Linker<State>) -> Result<()> {
     for (interface, function) in OTHER_SENDS {
         linker
             .instance(interface)?
-            .func_new(function, move |_, _, _, _| {
-                bail!("{interface} {function} is not linked")
-            })?;
+            .func_new(function, move |_, _, _, _| bail!("{interface} {function} is not linked"))?;
     }
     linker
         .instance("flashcrowd:shapes/records")?
-        .func_wrap("send", |mut store, (request, params)| {
-            Ok((store.data_mut().send_now(request, params)?,))
-        })
+        .func_wrap("send", |mut store, (request, params)| Ok((store.data_mut().send_now(request, params)?,)))
 }

@@ -10,14 +10,7 @@ pub(crate) fn markdown(results: &[Measured]) -> String {
         "| shape | ns/iteration | min to max | against A | more than A, ns | guest allocs | host allocs |\n\
          |---|--:|--:|--:|--:|--:|--:|\n",
     );
-    for Measured {
-        label,
-        rounds_ns,
-        base_ns,
-        guest_allocations,
-        host_allocations,
-    } in results
-    {
+    for Measured { label, rounds_ns, base_ns, guest_allocations, host_allocations } in results {
         let pairs = || rounds_ns.iter().zip(base_ns);
         let ratio = median(pairs().map(|(ns, base_ns)| ns / base_ns).collect());
         let more_ns = median(pairs().map(|(ns, base_ns)| ns - base_ns).collect());

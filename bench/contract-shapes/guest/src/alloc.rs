@@ -7,10 +7,7 @@ static CALLS: AtomicU64 = AtomicU64::new(0);
 
 struct Counting;
 
-#[expect(
-    unsafe_code,
-    reason = "an allocator is an unsafe trait; every call is passed on to the system's as it came"
-)]
+#[expect(unsafe_code, reason = "an allocator is an unsafe trait; every call is passed on to the system's as it came")]
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         CALLS.fetch_add(1, Relaxed);

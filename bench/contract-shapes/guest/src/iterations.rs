@@ -46,24 +46,12 @@ fn body() -> Vec<u8> {
 }
 
 fn verdict(status: u16) -> Outcome {
-    if status == 200 {
-        Ok(())
-    } else {
-        Err(format!("status {status}"))
-    }
+    if status == 200 { Ok(()) } else { Err(format!("status {status}")) }
 }
 
 fn send(params: Option<&Params>) -> Reply {
     let body = body();
-    records::send(
-        Request {
-            method: Method::Post,
-            url: URL,
-            headers: &[HEADER],
-            body: Some(&body),
-        },
-        params,
-    )
+    records::send(Request { method: Method::Post, url: URL, headers: &[HEADER], body: Some(&body) }, params)
 }
 
 fn body_only() -> Outcome {
@@ -83,18 +71,7 @@ fn records_owned() -> Outcome {
 
 fn records_no_header() -> Outcome {
     let body = body();
-    verdict(
-        records::send(
-            Request {
-                method: Method::Post,
-                url: URL,
-                headers: &[],
-                body: Some(&body),
-            },
-            None,
-        )
-        .status,
-    )
+    verdict(records::send(Request { method: Method::Post, url: URL, headers: &[], body: Some(&body) }, None).status)
 }
 
 fn records_checked() -> Outcome {
@@ -151,14 +128,8 @@ fn records_params_found() -> Outcome {
     thread_local! {
         static KNOWN: RefCell<HashMap<Settings, Params>> = RefCell::new(HashMap::new());
     }
-    let settings = Settings {
-        timeout_ns: 5_000_000_000,
-        name: Cow::Borrowed("issue"),
-        tags: 1,
-    };
-    KNOWN.with_borrow_mut(|known| {
-        verdict(send(Some(known.entry(settings).or_insert_with(named_params))).status)
-    })
+    let settings = Settings { timeout_ns: 5_000_000_000, name: Cow::Borrowed("issue"), tags: 1 };
+    KNOWN.with_borrow_mut(|known| verdict(send(Some(known.entry(settings).or_insert_with(named_params))).status))
 }
 
 fn records_body() -> Outcome {
@@ -169,50 +140,27 @@ fn records_body() -> Outcome {
 
 fn plain_reply() -> Outcome {
     let body = body();
-    let request = Request {
-        method: Method::Post,
-        url: URL,
-        headers: &[HEADER],
-        body: Some(&body),
-    };
+    let request = Request { method: Method::Post, url: URL, headers: &[HEADER], body: Some(&body) };
     verdict(std::hint::black_box(others::send(request, None)).status)
 }
 
 fn numbered_reply() -> Outcome {
     let body = body();
-    let request = Request {
-        method: Method::Post,
-        url: URL,
-        headers: &[HEADER],
-        body: Some(&body),
-    };
+    let request = Request { method: Method::Post, url: URL, headers: &[HEADER], body: Some(&body) };
     verdict(std::hint::black_box(others::send_numbered(request, None)).status)
 }
 
 fn tagged_request(name: Option<&str>, tags: u32) -> Outcome {
     let body = body();
     let (method, headers) = (Method::Post, &[HEADER]);
-    let request = others::Tagged {
-        method,
-        url: URL,
-        headers,
-        body: Some(&body),
-        name,
-        tags,
-    };
+    let request = others::Tagged { method, url: URL, headers, body: Some(&body), name, tags };
     verdict(others::send_tagged(request, None).status)
 }
 
 fn interned_request() -> Outcome {
     let body = body();
     let (method, headers) = (Method::Post, &[HEADER]);
-    let request = others::Interned {
-        method,
-        url: URL,
-        headers,
-        body: Some(&body),
-        tags: 1,
-    };
+    let request = others::Interned { method, url: URL, headers, body: Some(&body), tags: 1 };
     verdict(others::send_interned(request, None).status)
 }
 
@@ -229,12 +177,7 @@ fn prepared_request() -> Outcome {
     }
     PREPARED.with(|prepared| {
         let prepared = prepared.get_or_init(|| {
-            prepared::Prepared::new(Request {
-                method: Method::Post,
-                url: URL,
-                headers: &[HEADER],
-                body: None,
-            })
+            prepared::Prepared::new(Request { method: Method::Post, url: URL, headers: &[HEADER], body: None })
         });
         verdict(prepared.send(Some(&body())).status)
     })

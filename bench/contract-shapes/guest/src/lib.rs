@@ -28,16 +28,11 @@ mod export {
 
 impl bindings::Guest for Module {
     fn functions() -> Vec<String> {
-        iterations::FUNCTIONS
-            .iter()
-            .map(|(name, _)| (*name).to_owned())
-            .collect()
+        iterations::FUNCTIONS.iter().map(|(name, _)| (*name).to_owned()).collect()
     }
 
     fn run(function: u32) -> Result<(), String> {
-        let (_, iteration) = iterations::FUNCTIONS
-            .get(function as usize)
-            .ok_or("no such function")?;
+        let (_, iteration) = iterations::FUNCTIONS.get(function as usize).ok_or("no such function")?;
         iteration()
     }
 
@@ -48,10 +43,8 @@ impl bindings::Guest for Module {
     }
 
     fn run_named(function: String) -> Result<(), String> {
-        let (_, iteration) = iterations::FUNCTIONS
-            .iter()
-            .find(|(name, _)| *name == function)
-            .ok_or("no such function")?;
+        let (_, iteration) =
+            iterations::FUNCTIONS.iter().find(|(name, _)| *name == function).ok_or("no such function")?;
         iteration()
     }
 
