@@ -79,6 +79,28 @@ impl FieldError {
     }
 }
 
+impl FieldError {
+    /// The same error, in a file or another source: `options.json: vus: …`.
+    #[must_use]
+    pub fn of(mut self, source: &str) -> Self {
+        self.path = if self.path.is_empty() { source.to_owned() } else { format!("{source}: {}", self.path) };
+        self
+    }
+
+    /// The same error with the beginning of its path, the option `from`, under the name by which the user gave it:
+    /// `stages[0]` from `K6_STAGES` is `K6_STAGES[0]`.
+    #[must_use]
+    pub fn renamed(mut self, from: &str, to: &str) -> Self {
+        let rest = self.path.strip_prefix(from).filter(|rest| rest.is_empty() || rest.starts_with(['.', '[']));
+        self.path = match rest {
+            Some(rest) => format!("{to}{rest}"),
+            None if self.path.is_empty() => to.to_owned(),
+            None => format!("{to}: {}", self.path),
+        };
+        self
+    }
+}
+
 impl fmt::Display for FieldError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.path.is_empty() {

@@ -1,0 +1,250 @@
+//! What was typed after `runtime run`, and how it becomes a layer of options and the settings of this run.
+//!
+//! Values are taken as text and read here, so that an error names the flag, the value and the remedy like every other.
+
+mod settings;
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::{Map, Value, json};
+
+use crate::field_error::FieldError;
+use crate::options::{Options, from_text, known, read};
+
+pub use settings::{RunSettings, SummaryMode, parse_size};
+
+/// Flags that say what load is made. `inspect` takes them too.
+#[derive(Debug, Clone, Default, Args)]
+pub struct OptionArgs {
+    /// Number of virtual users, from 1. With --duration they run for that long, with --iterations they share them; alone, they
+    /// share as many iterations [default: 1]
+    #[arg(short = 'u', long, value_name = "N", allow_negative_numbers = true, help_heading = "Load")]
+    pub vus: Option<String>,
+
+    /// How long the virtual users run: 30s, 1m30s, 500ms, 1d12h, or a number of milliseconds
+    #[arg(short = 'd', long, value_name = "DURATION", allow_negative_numbers = true, help_heading = "Load")]
+    pub duration: Option<String>,
+
+    /// Number of iterations that the virtual users share, from 1. With --duration, for no longer than that
+    #[arg(short = 'i', long, value_name = "N", allow_negative_numbers = true, help_heading = "Load")]
+    pub iterations: Option<String>,
+
+    /// A stage of a ramp: 30s:100 takes 30 seconds to reach 100 virtual users. Repeatable, or with commas
+    #[arg(short = 's', long = "stage", value_name = "DURATION:TARGET", help_heading = "Load")]
+    pub stages: Vec<String>,
+
+    /// At most so many requests a second, over all virtual users; 0 for no limit [default: 0]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Load")]
+    pub rps: Option<String>,
+
+    /// An iteration takes at least this long [default: 0s]
+    #[arg(long, value_name = "DURATION", allow_negative_numbers = true, help_heading = "Load")]
+    pub min_iteration_duration: Option<String>,
+
+    /// Multiplies rates, virtual users and iterations; above 0, at most 1000000 [default: 1]
+    #[arg(long, value_name = "FACTOR", allow_negative_numbers = true, help_heading = "Load")]
+    pub scale_load: Option<String>,
+
+    /// Multiplies durations and start times, graceful stops excepted; above 0, at most 1000000 [default: 1]
+    #[arg(long, value_name = "FACTOR", allow_negative_numbers = true, help_heading = "Load")]
+    pub scale_time: Option<String>,
+
+    /// A file with a k6 options object in JSON. Its options give way to the module's, the environment's and the flags'
+    #[arg(short = 'c', long, value_name = "FILE", help_heading = "Scenario")]
+    pub config: Option<PathBuf>,
+
+    /// A variable that the scenario sees. NAME alone takes its value from this process's environment. The host of a URL in the
+    /// value may be called. Repeatable
+    #[arg(short = 'e', long = "env", value_name = "NAME[=VALUE]", help_heading = "Scenario")]
+    pub env: Vec<String>,
+
+    /// A tag of every sample. Repeatable
+    #[arg(long = "tag", value_name = "NAME=VALUE", help_heading = "Scenario")]
+    pub tags: Vec<String>,
+
+    /// Does not run the scenario's setup
+    #[arg(long, help_heading = "Scenario", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true)]
+    pub no_setup: Option<String>,
+
+    /// Does not run the scenario's teardown
+    #[arg(long, help_heading = "Scenario", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true)]
+    pub no_teardown: Option<String>,
+
+    /// Does not evaluate thresholds
+    #[arg(long, help_heading = "Scenario", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true)]
+    pub no_thresholds: Option<String>,
+
+    /// The User-Agent header of requests that bring none [default: flashcrowd/VERSION]
+    #[arg(long, value_name = "TEXT", help_heading = "HTTP")]
+    pub user_agent: Option<String>,
+
+    /// Reads and counts response bodies, and throws them away
+    #[arg(long, help_heading = "HTTP", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true)]
+    pub discard_response_bodies: Option<String>,
+
+    /// Opens a connection for every request
+    #[arg(long, help_heading = "HTTP", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true)]
+    pub no_connection_reuse: Option<String>,
+
+    /// Closes connections at the end of each iteration
+    #[arg(long = "no-vu-connection-reuse", help_heading = "HTTP", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true)]
+    pub no_vu_connection_reuse: Option<String>,
+
+    /// The tags that the runtime sets by itself, with commas [default: all but vu, iter and ip]
+    #[arg(long, value_name = "TAGS", help_heading = "Results")]
+    pub system_tags: Option<String>,
+
+    /// What the summary tells of a trend: avg, min, med, max, count, sum, p(N) with N from 0 to 100, with commas
+    /// [default: avg,min,med,max,p(90),p(95)]
+    #[arg(long, value_name = "STATS", help_heading = "Results")]
+    pub summary_trend_stats: Option<String>,
+
+    /// The unit of the summary's times: s, ms or us [default: the one that suits each value]
+    #[arg(long, value_name = "UNIT", help_heading = "Results")]
+    pub summary_time_unit: Option<String>,
+}
+
+/// Everything after `runtime run`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct RunArgs {
+    /// A compiled scenario (.wasm), or a scenario's crate folder, which is built first
+    #[arg(value_name = "MODULE")]
+    pub module: PathBuf,
+
+    /// What load is made.
+    #[command(flatten)]
+    pub options: OptionArgs,
+
+    /// A host that the scenario may call: host, host:port, *.suffix, an address, or a network such as 10.0.0.0/8.
+    /// Repeatable, or with commas [default: none but the hosts of URLs given by -e]
+    #[arg(long = "allow-host", value_name = "HOST", help_heading = "Grants and limits")]
+    pub allow_hosts: Vec<String>,
+
+    /// A folder below which the scenario's summary may write files [default: none]
+    #[arg(long, value_name = "DIR", help_heading = "Grants and limits")]
+    pub allow_write: Option<PathBuf>,
+
+    /// Memory that one instance may use: bytes, KiB, MiB or GiB; from 1MiB to 4GiB [default: 64MiB]
+    #[arg(long, value_name = "SIZE", allow_negative_numbers = true, help_heading = "Grants and limits")]
+    pub memory_limit: Option<String>,
+
+    /// Computing time that one iteration may use, waiting excepted; from 10ms [default: 10s]
+    #[arg(long, value_name = "DURATION", allow_negative_numbers = true, help_heading = "Grants and limits")]
+    pub cpu_limit: Option<String>,
+
+    /// Makes randomness repeatable: 0 to 18446744073709551615 [default: another one each time, told in the summary]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Running")]
+    pub seed: Option<String>,
+
+    /// Worker threads, from 1 to 1024 [default: the number of cores]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Running")]
+    pub shards: Option<String>,
+
+    /// Metrics times tag sets that are kept apart, from 1; what goes beyond is counted together [default: 10000]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Results")]
+    pub max_series: Option<String>,
+
+    /// What a threshold without any sample means: fail or pass [default: fail if nobody knows the metric, else pass]
+    #[arg(long, value_name = "VERDICT", help_heading = "Results")]
+    pub no_data: Option<String>,
+
+    /// How much the summary tells: compact, full or disabled [default: compact]
+    #[arg(long, value_name = "MODE", help_heading = "Results", conflicts_with = "no_summary")]
+    pub summary_mode: Option<String>,
+
+    /// Prints no summary; the same as --summary-mode disabled
+    #[arg(long, help_heading = "Results")]
+    pub no_summary: bool,
+
+    /// Writes the summary to this file, as JSON
+    #[arg(long, value_name = "FILE", help_heading = "Results")]
+    pub summary_export: Option<PathBuf>,
+
+    /// Shows no progress
+    #[arg(short = 'q', long, help_heading = "Output", conflicts_with = "verbose")]
+    pub quiet: bool,
+
+    /// Says more about what happens
+    #[arg(short = 'v', long, help_heading = "Output")]
+    pub verbose: bool,
+
+    /// Prints without colours; so does a NO_COLOR in the environment
+    #[arg(long, help_heading = "Output")]
+    pub no_color: bool,
+}
+
+impl OptionArgs {
+    /// The flags as the uppermost layer of options.
+    ///
+    /// # Errors
+    /// A wrong value, naming the flag; two ways to run the load.
+    pub fn layer(&self) -> Result<Options, FieldError> {
+        let mut options = Options::default();
+        let texts: [(&str, &Option<String>); 15] = [
+            ("vus", &self.vus),
+            ("duration", &self.duration),
+            ("iterations", &self.iterations),
+            ("rps", &self.rps),
+            ("minIterationDuration", &self.min_iteration_duration),
+            ("noSetup", &self.no_setup),
+            ("noTeardown", &self.no_teardown),
+            ("noThresholds", &self.no_thresholds),
+            ("userAgent", &self.user_agent),
+            ("discardResponseBodies", &self.discard_response_bodies),
+            ("noConnectionReuse", &self.no_connection_reuse),
+            ("noVUConnectionReuse", &self.no_vu_connection_reuse),
+            ("systemTags", &self.system_tags),
+            ("summaryTrendStats", &self.summary_trend_stats),
+            ("summaryTimeUnit", &self.summary_time_unit),
+        ];
+        for (name, text) in texts {
+            if let Some(text) = text {
+                set_text(&mut options, name, text)?;
+            }
+        }
+        if !self.stages.is_empty() {
+            set_text(&mut options, "stages", &self.stages.join(","))?;
+        }
+        if !self.tags.is_empty() {
+            set(&mut options, "tags", &self.tags()?)?;
+        }
+        options.check_conflicts(flag_of)?;
+        Ok(options)
+    }
+
+    fn tags(&self) -> Result<Value, FieldError> {
+        let mut tags = Map::new();
+        for tag in &self.tags {
+            match tag.split_once('=') {
+                Some((name, value)) if !name.is_empty() && !value.is_empty() => {
+                    tags.insert(name.to_owned(), json!(value));
+                }
+                _ => {
+                    let problem = "is not a tag; write NAME=VALUE, such as team=shop";
+                    return Err(FieldError::new("--tag", format!("\"{tag}\""), problem));
+                }
+            }
+        }
+        Ok(Value::Object(tags))
+    }
+}
+
+fn set_text(options: &mut Options, name: &str, text: &str) -> Result<(), FieldError> {
+    let Some(option) = known::find(name) else { return Ok(()) };
+    let value = from_text(option.shape, text).map_err(|error| error.renamed(name, &flag_of(name)))?;
+    set(options, name, &value)
+}
+
+fn set(options: &mut Options, name: &str, value: &Value) -> Result<(), FieldError> {
+    options.set(name, value).map_err(|error| error.renamed(name, &flag_of(name)))
+}
+
+/// The long flag of an option.
+fn flag_of(name: &str) -> String {
+    let flags = known::find(name).and_then(|option| option.flag).unwrap_or(name);
+    flags.rsplit(' ').next().unwrap_or(name).to_owned()
+}
+
+#[cfg(test)]
+mod tests;

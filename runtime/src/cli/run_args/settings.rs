@@ -1,0 +1,243 @@
+//! The settings of a run that are no options of k6: what the module is granted, its limits, and where results go.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::{OptionArgs, RunArgs, read};
+use crate::duration;
+use crate::field_error::{FieldError, did_you_mean};
+use crate::grants::Grants;
+use crate::metrics::DEFAULT_MAX_SERIES;
+use crate::plan::Scale;
+use crate::threshold::NoDataPolicy;
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+const DEFAULT_MEMORY_BYTES: usize = 64 << 20;
+const DEFAULT_CPU: Duration = Duration::from_secs(10);
+const LEAST_CPU: Duration = Duration::from_millis(10);
+const MOST_SHARDS: u64 = 1024;
+
+/// How much the summary tells.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum SummaryMode {
+    /// The results of the whole run.
+    #[default]
+    Compact,
+    /// Beside them those of every scenario and group.
+    Full,
+    /// Nothing.
+    Disabled,
+}
+
+/// How this run is run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunSettings {
+    /// A file of options.
+    pub config: Option<PathBuf>,
+    /// The variables that the scenario sees.
+    pub env: BTreeMap<String, String>,
+    /// The hosts that it may call.
+    pub grants: Grants,
+    /// Below which its summary may write.
+    pub allow_write: Option<PathBuf>,
+    /// Memory of one instance, in bytes.
+    pub memory_limit_bytes: usize,
+    /// Computing time of one iteration.
+    pub cpu_limit: Duration,
+    /// Makes randomness repeatable; `None` for another one each time.
+    pub seed: Option<u64>,
+    /// Worker threads; `None` for one per core.
+    pub shards: Option<usize>,
+    /// Metrics times tag sets kept apart.
+    pub max_series: usize,
+    /// What a threshold without samples means.
+    pub no_data: NoDataPolicy,
+    /// How the load is scaled.
+    pub scale: Scale,
+    /// How much the summary tells.
+    pub summary_mode: SummaryMode,
+    /// Where the summary goes as JSON.
+    pub summary_export: Option<PathBuf>,
+    /// Shows no progress.
+    pub quiet: bool,
+    /// Says more.
+    pub verbose: bool,
+    /// Prints without colours.
+    pub no_color: bool,
+}
+
+impl OptionArgs {
+    /// The variables that the scenario sees. `process` looks up a variable of this process, for `-e NAME`.
+    ///
+    /// # Errors
+    /// A name that is none, or that is not set in the process.
+    pub fn env(&self, process: impl Fn(&str) -> Option<String>) -> Result<BTreeMap<String, String>, FieldError> {
+        let mut env = BTreeMap::new();
+        for given in &self.env {
+            let (name, value) = match given.split_once('=') {
+                Some((name, value)) => (name, Some(value.to_owned())),
+                None => (given.as_str(), process(given)),
+            };
+            if !is_variable_name(name) {
+                let problem = "is no variable; write NAME=VALUE, where NAME has letters, digits and `_`, and no digit in front";
+                return Err(FieldError::new("--env", format!("\"{given}\""), problem));
+            }
+            let Some(value) = value else {
+                let problem = format!("is not set in this process's environment; write -e {name}=VALUE");
+                return Err(FieldError::new("--env", format!("\"{name}\""), problem));
+            };
+            env.insert(name.to_owned(), value);
+        }
+        Ok(env)
+    }
+
+    /// How the load is scaled.
+    ///
+    /// # Errors
+    /// A factor that is none, naming the flag.
+    pub fn scale(&self) -> Result<Scale, FieldError> {
+        let factor = |flag: &str, text: &Option<String>| match text {
+            None => Ok(1.0),
+            Some(text) => text.trim().parse::<f64>().map_err(|_| {
+                FieldError::new(flag, format!("\"{text}\""), "is no factor; give a number above 0, such as 0.1 for a tenth")
+            }),
+        };
+        Scale::new(factor("--scale-load", &self.scale_load)?, factor("--scale-time", &self.scale_time)?)
+    }
+}
+
+impl RunArgs {
+    /// The settings of the run. `process` looks up a variable of this process: for `-e NAME`, and for the settings that have a
+    /// variable of their own (`docs/options.md`).
+    ///
+    /// # Errors
+    /// A wrong value, naming the flag.
+    pub fn settings(&self, process: impl Fn(&str) -> Option<String>) -> Result<RunSettings, FieldError> {
+        let variable = |name: &str| {
+            let lookup = |prefix: &str| process(&format!("{prefix}{name}")).filter(|value| !value.is_empty());
+            lookup(crate::options::PREFIX).or_else(|| lookup("K6_"))
+        };
+        let env = self.options.env(&process)?;
+        let mut grants = Grants::none();
+        for list in &self.allow_hosts {
+            grants.allow(list)?;
+        }
+        for value in env.values() {
+            grants.allow_urls_in(value);
+        }
+        Ok(RunSettings {
+            config: self.options.config.clone().or_else(|| variable("CONFIG").map(PathBuf::from)),
+            env,
+            grants,
+            allow_write: self.allow_write.clone(),
+            memory_limit_bytes: self.memory_limit.as_deref().map_or(Ok(DEFAULT_MEMORY_BYTES), memory_limit)?,
+            cpu_limit: self.cpu_limit.as_deref().map_or(Ok(DEFAULT_CPU), cpu_limit)?,
+            seed: self.seed.clone().or_else(|| variable("SEED")).as_deref().map(seed).transpose()?,
+            shards: self.shards.as_deref().map(|text| at_most("--shards", text, MOST_SHARDS)).transpose()?,
+            max_series: self.max_series.as_deref().map_or(Ok(DEFAULT_MAX_SERIES), |text| at_most("--max-series", text, u64::MAX))?,
+            no_data: self.no_data.as_deref().map_or(Ok(NoDataPolicy::default()), str::parse)?,
+            scale: self.options.scale()?,
+            summary_mode: self.summary_mode(variable)?,
+            summary_export: self.summary_export.clone().or_else(|| variable("SUMMARY_EXPORT").map(PathBuf::from)),
+            quiet: self.quiet,
+            verbose: self.verbose,
+            no_color: self.no_color
+                || variable("NO_COLOR").is_some_and(|value| value != "false" && value != "0")
+                || process("NO_COLOR").is_some_and(|value| !value.is_empty()),
+        })
+    }
+
+    fn summary_mode(&self, variable: impl Fn(&str) -> Option<String>) -> Result<SummaryMode, FieldError> {
+        if self.no_summary {
+            return Ok(SummaryMode::Disabled);
+        }
+        let (name, text) = match (&self.summary_mode, variable("SUMMARY_MODE")) {
+            (Some(text), _) => ("--summary-mode", text.clone()),
+            (None, Some(text)) => ("SUMMARY_MODE", text),
+            (None, None) if variable("NO_SUMMARY").is_some_and(|value| value != "false" && value != "0") => {
+                return Ok(SummaryMode::Disabled);
+            }
+            (None, None) => return Ok(SummaryMode::default()),
+        };
+        match text.as_str() {
+            "compact" => Ok(SummaryMode::Compact),
+            "full" => Ok(SummaryMode::Full),
+            "disabled" => Ok(SummaryMode::Disabled),
+            _ => {
+                let problem = format!("is no mode; {}", did_you_mean(&text, ["compact", "full", "disabled"]));
+                Err(FieldError::new(name, format!("\"{text}\""), problem))
+            }
+        }
+    }
+}
+
+/// `^[a-zA-Z_][a-zA-Z0-9_]*$`
+fn is_variable_name(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+fn seed(text: &str) -> Result<u64, FieldError> {
+    text.trim().parse().map_err(|_| {
+        FieldError::new("--seed", format!("\"{text}\""), format!("is no seed; give a whole number from 0 to {}", u64::MAX))
+    })
+}
+
+fn at_most(flag: &str, text: &str, most: u64) -> Result<usize, FieldError> {
+    let number = text.trim().parse::<serde_json::Number>().ok().and_then(|number| read::positive(&Value::Number(number)).ok());
+    match number.filter(|number| *number <= most).and_then(|number| usize::try_from(number).ok()) {
+        Some(number) => Ok(number),
+        None => {
+            let range = if most == u64::MAX { "of 1 or more".to_owned() } else { format!("from 1 to {most}") };
+            Err(FieldError::new(flag, format!("\"{text}\""), format!("is out of range; give a whole number {range}")))
+        }
+    }
+}
+
+fn cpu_limit(text: &str) -> Result<Duration, FieldError> {
+    let limit = duration::parse(text).map_err(|error| error.at("--cpu-limit"))?;
+    if limit < LEAST_CPU {
+        let problem = format!("is too short; give {} or more", duration::format(LEAST_CPU));
+        return Err(FieldError::new("--cpu-limit", format!("\"{text}\""), problem));
+    }
+    Ok(limit)
+}
+
+fn memory_limit(text: &str) -> Result<usize, FieldError> {
+    let wrong = |problem: String| FieldError::new("--memory-limit", format!("\"{text}\""), problem);
+    let bytes = parse_size(text).map_err(wrong)?;
+    match usize::try_from(bytes) {
+        Ok(limit) if (MIB..=4 * GIB).contains(&bytes) => Ok(limit),
+        _ => Err(wrong("is out of range; give a size from 1MiB to 4GiB".to_owned())),
+    }
+}
+
+/// A size in bytes: a whole number, and `KiB`, `MiB`, `GiB` or nothing behind it.
+///
+/// # Errors
+/// What is wrong with another text, and the remedy.
+pub fn parse_size(text: &str) -> Result<u64, String> {
+    let trimmed = text.trim();
+    let digits = trimmed.len() - trimmed.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (number, unit) = (&trimmed[..digits], trimmed[digits..].trim());
+    let factor = match unit.to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "kib" => KIB,
+        "mib" => MIB,
+        "gib" => GIB,
+        "k" | "kb" | "m" | "mb" | "g" | "gb" if digits > 0 => {
+            let binary = unit[..1].to_uppercase();
+            return Err(format!("has the unit `{unit}`, which is read in two ways; write {number}{binary}iB"));
+        }
+        _ => return Err("is not a size; write bytes, or a whole number with KiB, MiB or GiB, such as 64MiB".to_owned()),
+    };
+    let number: Option<u64> = match number {
+        "" => return Err("is not a size; write bytes, or a whole number with KiB, MiB or GiB, such as 64MiB".to_owned()),
+        number => number.parse().ok(),
+    };
+    number.and_then(|number| number.checked_mul(factor)).ok_or_else(|| "is too large; give a size such as 64MiB".to_owned())
+}

@@ -1,0 +1,1 @@
+//! The JSON schema of the options: what `docs/options.schema.json` holds.

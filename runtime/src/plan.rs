@@ -1,0 +1,289 @@
+//! The plan: what will run, validated and resolved before anything starts.
+
+mod scale;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use crate::duration;
+use crate::executor::{self, ScenarioSpec};
+use crate::field_error::{FieldError, did_you_mean};
+use crate::metrics::SystemTags;
+use crate::options::{Options, ScenarioOptions, parse_thresholds, read};
+use crate::threshold::Threshold;
+
+pub use crate::options::read::TimeUnit;
+pub use scale::Scale;
+
+/// k6's default of `setupTimeout` and `teardownTimeout`.
+const HOOK_TIMEOUT: Duration = Duration::from_secs(60);
+/// k6's default of `summaryTrendStats`.
+const TREND_STATS: [&str; 6] = ["avg", "min", "med", "max", "p(90)", "p(95)"];
+/// Sent by requests that bring no `User-Agent`.
+const USER_AGENT: &str = concat!("flashcrowd/", env!("CARGO_PKG_VERSION"));
+
+/// The most virtual users of a scenario: at tens of KiB each, more than any machine has memory for.
+const MOST_VUS: u64 = 1_000_000;
+
+/// What the plan must know of the module.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ModuleInfo {
+    /// In the order of their indices.
+    pub functions: Vec<FunctionInfo>,
+}
+
+/// A scenario function of the module.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FunctionInfo {
+    /// What `exec` says.
+    pub name: String,
+    /// What `exec` may say as well.
+    pub aliases: Vec<String>,
+}
+
+/// A test, ready to run.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// In the order of the options.
+    pub scenarios: Vec<PlannedScenario>,
+    /// In the order of the options; none with `noThresholds`.
+    pub thresholds: Vec<Threshold>,
+    /// Tags of every sample.
+    pub tags: BTreeMap<String, String>,
+    /// The tags that the runtime sets by itself.
+    pub system_tags: SystemTags,
+    /// Virtual users to make before the load.
+    pub initial_vus: u32,
+    /// The most virtual users there can be at once.
+    pub peak_vus: u32,
+    /// When the load is over at the latest, graceful stops included.
+    pub total_duration: Duration,
+    /// Requests a second over all virtual users; `None` for no limit.
+    pub rps: Option<u64>,
+    /// Sent by requests that bring none; printable ASCII.
+    pub user_agent: String,
+    /// How long `setup` may take.
+    pub setup_timeout: Duration,
+    /// How long `teardown` may take.
+    pub teardown_timeout: Duration,
+    /// Does not run `setup`.
+    pub no_setup: bool,
+    /// Does not run `teardown`.
+    pub no_teardown: bool,
+    /// Did not take over the thresholds.
+    pub no_thresholds: bool,
+    /// An iteration takes at least this long; zero for no such rule.
+    pub min_iteration_duration: Duration,
+    /// Response bodies are counted and thrown away.
+    pub discard_response_bodies: bool,
+    /// Every request opens a connection.
+    pub no_connection_reuse: bool,
+    /// Connections are closed at the end of each iteration.
+    pub no_vu_connection_reuse: bool,
+    /// What the summary tells of a trend, such as `p(95)`.
+    pub summary_trend_stats: Vec<String>,
+    /// The unit of the summary's times; `None` for the one that suits each value.
+    pub summary_time_unit: Option<TimeUnit>,
+    /// How the load was scaled.
+    pub scale: Scale,
+    /// What scaling changed, in a line each for people; empty without scaling.
+    pub scaled: Vec<String>,
+    /// What was given and has no effect, in a line each for people.
+    pub warnings: Vec<String>,
+    options: Map<String, Value>,
+}
+
+/// A scenario of the plan.
+#[derive(Debug, Clone)]
+pub struct PlannedScenario {
+    /// What the scheduler runs.
+    pub spec: ScenarioSpec,
+    /// The function's name, as the module says it.
+    pub exec: String,
+    /// Variables of this scenario alone.
+    pub env: BTreeMap<String, String>,
+    /// Tags of this scenario alone; they win over the test's.
+    pub tags: BTreeMap<String, String>,
+}
+
+impl Plan {
+    /// Makes a plan of all layers' options, merged, for this module.
+    ///
+    /// # Errors
+    /// A scenario whose function the module does not have; options that contradict each other.
+    pub fn resolve(options: &Options, module: &ModuleInfo, scale: Scale) -> Result<Self, FieldError> {
+        let given = Given(options);
+        let mut scaled = Vec::new();
+        let mut scenarios = Vec::new();
+        let mut scenarios_json = Map::new();
+        for scenario in options.scenarios()? {
+            scenarios_json.insert(scenario.name.clone(), to_json(&scenario));
+            scenarios.push(plan_scenario(scenario, module, scale, &mut scaled)?);
+        }
+        let specs: Vec<ScenarioSpec> = scenarios.iter().map(|scenario: &PlannedScenario| scenario.spec.clone()).collect();
+        let total_duration = specs.iter().map(ScenarioSpec::end).max().unwrap_or_default();
+        let no_thresholds = given.read("noThresholds", read::boolean)?.unwrap_or(false);
+        let thresholds = given.read("thresholds", parse_thresholds)?.filter(|_| !no_thresholds).unwrap_or_default();
+        let rps = given.read("rps", read::count)?.filter(|rps| *rps > 0);
+        let scaled_rps = rps.map(|rps| scale.load_count(rps));
+        if let (Some(before), Some(after)) = (rps, scaled_rps)
+            && before != after
+        {
+            scaled.push(format!("rps: {before} -> {after}"));
+        }
+        let mut all = options_json(options);
+        all.insert("scenarios".to_owned(), Value::Object(scenarios_json));
+        Ok(Self {
+            thresholds,
+            tags: given.read("tags", read::pairs)?.unwrap_or_default(),
+            system_tags: given.read("systemTags", read::system_tags)?.unwrap_or_default(),
+            initial_vus: executor::initial_vus(&specs),
+            peak_vus: executor::peak_vus(&specs),
+            total_duration,
+            rps: scaled_rps,
+            user_agent: given.read("userAgent", |value| read::header_text(value).map(str::to_owned))?.unwrap_or_else(|| USER_AGENT.to_owned()),
+            setup_timeout: given.read("setupTimeout", read::positive_duration)?.unwrap_or(HOOK_TIMEOUT),
+            teardown_timeout: given.read("teardownTimeout", read::positive_duration)?.unwrap_or(HOOK_TIMEOUT),
+            no_setup: given.flag("noSetup")?,
+            no_teardown: given.flag("noTeardown")?,
+            no_thresholds,
+            min_iteration_duration: given.read("minIterationDuration", read::duration)?.unwrap_or_default(),
+            discard_response_bodies: given.flag("discardResponseBodies")?,
+            no_connection_reuse: given.flag("noConnectionReuse")?,
+            no_vu_connection_reuse: given.flag("noVUConnectionReuse")?,
+            summary_trend_stats: given
+                .read("summaryTrendStats", read::trend_stats)?
+                .unwrap_or_else(|| TREND_STATS.map(str::to_owned).to_vec()),
+            summary_time_unit: given.read("summaryTimeUnit", read::time_unit)?.flatten(),
+            scale,
+            scaled,
+            warnings: warnings(options),
+            options: all,
+            scenarios,
+        })
+    }
+
+    /// What the scheduler runs, in the plan's order.
+    pub fn specs(&self) -> Vec<ScenarioSpec> {
+        self.scenarios.iter().map(|scenario| scenario.spec.clone()).collect()
+    }
+
+    /// k6's options object as it was resolved, with every scenario written out. Scaling does not show in it.
+    pub fn options_json(&self) -> Value {
+        Value::Object(self.options.clone())
+    }
+
+    /// What `inspect --execution-requirements` prints: the options, and as k6 does `totalDuration` and `maxVUs`. With
+    /// scaling, both are those of the scaled load, and `scale` and `scaled` say so.
+    pub fn requirements_json(&self) -> Value {
+        let mut all = self.options.clone();
+        all.insert("totalDuration".to_owned(), Value::String(duration::format(self.total_duration)));
+        all.insert("maxVUs".to_owned(), json!(self.peak_vus));
+        if !self.scale.is_one() {
+            all.insert("scale".to_owned(), json!({"load": self.scale.load(), "time": self.scale.time()}));
+            all.insert("scaled".to_owned(), json!(self.scaled));
+        }
+        Value::Object(all)
+    }
+}
+
+/// Typed access to the merged options. They were checked when their layers were read.
+struct Given<'a>(&'a Options);
+
+impl Given<'_> {
+    fn read<'a, T>(&'a self, name: &str, read: impl Fn(&'a Value) -> Result<T, FieldError>) -> Result<Option<T>, FieldError> {
+        self.0.get(name).map(read).transpose().map_err(|error| error.within(name))
+    }
+
+    fn flag(&self, name: &str) -> Result<bool, FieldError> {
+        Ok(self.read(name, read::boolean)?.unwrap_or(false))
+    }
+}
+
+fn plan_scenario(
+    scenario: ScenarioOptions,
+    module: &ModuleInfo,
+    scale: Scale,
+    scaled: &mut Vec<String>,
+) -> Result<PlannedScenario, FieldError> {
+    let (index, exec) = find_function(&scenario, module)?;
+    check_size(&scenario, scale)?;
+    let given = ScenarioSpec {
+        name: scenario.name,
+        function: index,
+        start_time: scenario.start_time,
+        graceful_stop: scenario.graceful_stop,
+        executor: scenario.executor,
+    };
+    let spec = scale.scenario(&given);
+    if spec != given {
+        scaled.push(format!("{}: {} -> {}", spec.name, given.describe(), spec.describe()));
+    }
+    Ok(PlannedScenario { spec, exec, env: scenario.env, tags: scenario.tags })
+}
+
+/// Planning itself takes memory for every virtual user: a typing error must not exhaust the machine.
+#[expect(clippy::cast_precision_loss, reason = "compared with a limit that is far below 2^53")]
+fn check_size(scenario: &ScenarioOptions, scale: Scale) -> Result<(), FieldError> {
+    let (key, vus) = &scenario.most_vus;
+    if *vus as f64 * scale.load() <= MOST_VUS as f64 {
+        return Ok(());
+    }
+    let scaled = if scale.load() > 1.0 { format!(", scaled by {},", scale.load()) } else { String::new() };
+    let problem = format!("virtual users{scaled} are more than one process can hold; give at most {MOST_VUS}");
+    Err(FieldError::new(format!("scenarios.{}.{key}", scenario.name), vus, problem))
+}
+
+fn find_function(scenario: &ScenarioOptions, module: &ModuleInfo) -> Result<(u32, String), FieldError> {
+    let wanted = &scenario.exec;
+    let by_name = module.functions.iter().position(|function| function.name == *wanted);
+    let found = by_name.or_else(|| module.functions.iter().position(|function| function.aliases.contains(wanted)));
+    let known = || module.functions.iter().map(|function| function.name.as_str());
+    match found.and_then(|index| Some((u32::try_from(index).ok()?, module.functions[index].name.clone()))) {
+        Some(found) => Ok(found),
+        None => Err(FieldError::new(
+            format!("scenarios.{}.exec", scenario.name),
+            format!("\"{wanted}\""),
+            format!("is no scenario function of this module; {}", did_you_mean(wanted, known())),
+        )),
+    }
+}
+
+/// A scenario as k6 prints it: what all executors share is written out.
+fn to_json(scenario: &ScenarioOptions) -> Value {
+    let mut json = Map::new();
+    json.insert("executor".to_owned(), json!(scenario.executor.name()));
+    json.insert("startTime".to_owned(), json!(duration::format(scenario.start_time)));
+    json.insert("gracefulStop".to_owned(), json!(duration::format(scenario.graceful_stop)));
+    json.insert("exec".to_owned(), json!(scenario.exec));
+    json.insert("env".to_owned(), json!(scenario.env));
+    json.insert("tags".to_owned(), json!(scenario.tags));
+    json.extend(scenario.given.clone());
+    Value::Object(json)
+}
+
+/// The shortcuts are in the scenario that they became.
+fn options_json(options: &Options) -> Map<String, Value> {
+    let mut all = match options.to_json() {
+        Value::Object(all) => all,
+        _ => Map::new(),
+    };
+    all.retain(|name, _| !matches!(name.as_str(), "vus" | "duration" | "iterations" | "stages" | "scenarios"));
+    all
+}
+
+fn warnings(options: &Options) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if let (Some(vus), true) = (options.get("vus"), options.says_scenarios()) {
+        warnings.push(format!(
+            "vus: {vus} has no effect beside scenarios, which have their own; give a duration or iterations with it to replace \
+             them, or use --scale-load"
+        ));
+    }
+    warnings
+}
+
+#[cfg(test)]
+mod tests;
