@@ -1,6 +1,6 @@
 //! Uses every function of flashcrowd:scenario@0.1.0 and checks what can be checked from inside. See README.md.
 
-wit_bindgen::generate!({ world: "scenario", path: "wit" });
+wit_bindgen::generate!({ world: "scenario", path: "../../frozen-wit/0.1.0" });
 
 use exports::flashcrowd::scenario::lifecycle::Guest;
 use flashcrowd::scenario::http::{Method, Params, Request};
