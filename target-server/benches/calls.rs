@@ -16,6 +16,9 @@ use tokio::net::TcpStream;
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
+/// The bytes of the n-th request of a kind.
+type Request = Box<dyn Fn(u64) -> String>;
+
 /// Clock ticks per second in `/proc/PID/stat`: fixed by Linux for user space.
 const TICKS_PER_S: f64 = 100.0;
 const CONNECTIONS: u64 = 256;
@@ -34,7 +37,7 @@ fn main() -> Result<()> {
             body.len()
         )
     };
-    let kinds: [(&str, Box<dyn Fn(u64) -> String>); 7] = [
+    let kinds: [(&str, Request); 7] = [
         ("health", Box::new(|_| "GET /health HTTP/1.1\r\nHost: t\r\n\r\n".to_owned())),
         (
             "issue, new user",
