@@ -1,0 +1,278 @@
+//! Running an open model: iterations are due at given times, and go to whoever is free.
+//!
+//! Each shard has a dispatcher; start k belongs to the dispatcher of shard k mod the number of shards. It takes a free
+//! virtual user of its own shard, or else reserves one of another's, by that shard's count of free ones, and hands the
+//! start over. Only when nobody anywhere is free is the start dropped, and a further virtual user made, one at a time, while
+//! `maxVUs` allows. Nothing is queued.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize};
+use std::sync::{Mutex, PoisonError};
+
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::time::Instant;
+
+use super::super::pacer::Pacer;
+use super::drive::{Ready, Shard, Slot};
+use super::iterate::iterate;
+use super::timetable::Holding;
+use crate::shard::control::Control;
+use crate::shard::{Observer, Outcome, VuFactory};
+
+/// What the shards of one open scenario share.
+#[derive(Debug)]
+pub(super) struct Desk {
+    shards: Vec<ShardDesk>,
+    /// A further virtual user is being made.
+    growing: AtomicBool,
+    /// Nobody is left to be made, and that has been said.
+    exhausted: AtomicBool,
+    dispatchers: AtomicUsize,
+}
+
+/// One shard's part of it. The alignment keeps shards off each other's cache lines.
+#[derive(Debug)]
+#[repr(align(128))]
+struct ShardDesk {
+    /// Virtual users that are free and not reserved.
+    free: AtomicU32,
+    /// Virtual users that may still be made.
+    spare: AtomicU32,
+    send: UnboundedSender<Message>,
+    receive: Mutex<Option<UnboundedReceiver<Message>>>,
+}
+
+/// What one shard tells another.
+#[derive(Debug)]
+enum Message {
+    /// Run this start; one of your free virtual users is reserved for it.
+    Start(Instant),
+    /// Make one of your spare virtual users.
+    Grow,
+    /// All dispatchers are through.
+    Over,
+}
+
+/// One shard's virtual users that wait. Only its own thread touches them.
+#[derive(Debug, Default)]
+pub(super) struct Bench {
+    free: RefCell<VecDeque<Rc<Seat>>>,
+    spare: RefCell<VecDeque<Rc<Seat>>>,
+    /// Spare ones that were wanted before they had sat down.
+    wanted: Cell<u32>,
+    over: Cell<bool>,
+}
+
+/// Where one virtual user waits.
+#[derive(Debug)]
+struct Seat {
+    control: Rc<Control>,
+    due: Cell<Option<Instant>>,
+    called: Cell<bool>,
+}
+
+impl Desk {
+    /// `spare` says how many virtual users of each shard may be made on demand.
+    pub(super) fn new(spare: &[u32]) -> Self {
+        let desk = |&spare: &u32| {
+            let (send, receive) = unbounded_channel();
+            ShardDesk {
+                free: AtomicU32::new(0),
+                spare: AtomicU32::new(spare),
+                send,
+                receive: Mutex::new(Some(receive)),
+            }
+        };
+        Self {
+            shards: spare.iter().map(desk).collect(),
+            growing: AtomicBool::new(false),
+            exhausted: AtomicBool::new(false),
+            dispatchers: AtomicUsize::new(spare.len()),
+        }
+    }
+
+    /// Tells a shard; one that has ended needs no telling.
+    fn tell(&self, shard: usize, message: Message) {
+        let _ = self.shards[shard].send.send(message);
+    }
+}
+
+/// Takes one off a count, unless it is 0.
+fn take_one(count: &AtomicU32) -> bool {
+    count.fetch_update(AcqRel, Acquire, |count| count.checked_sub(1)).is_ok()
+}
+
+/// The shards from this one on, around.
+fn around(shard: usize, shards: usize) -> impl Iterator<Item = usize> {
+    (0..shards).map(move |i| (shard + i) % shards)
+}
+
+/// One shard's part in one open scenario.
+pub(super) struct Dispatch<'a, F, O> {
+    pub(super) shard: &'a Shard<F, O>,
+    pub(super) scenario: usize,
+    pub(super) desk: &'a Desk,
+    pub(super) bench: &'a Bench,
+}
+
+impl<F: VuFactory, O: Observer> Dispatch<'_, F, O> {
+    /// Gives out this shard's starts, each when it is due. Late ones are given out at once.
+    pub(super) async fn starts(&self, pacer: &Pacer) {
+        if let Some(load_began) = self.shard.load_began_or_stopped().await {
+            let begin = load_began + self.shard.run.scenarios[self.scenario].spec.start_time;
+            let shards = self.desk.shards.len() as u64;
+            let mut now = Instant::now();
+            let mut k = self.shard.index as u64;
+            while let Some(due) = pacer.due(k) {
+                let due = begin + due;
+                if due > now {
+                    if !self.shard.sleep_until(due).await {
+                        break;
+                    }
+                    now = Instant::now();
+                }
+                if self.shard.run.stop.level().is_some() {
+                    break;
+                }
+                self.start(due).await;
+                k += shards;
+            }
+        }
+        if self.desk.dispatchers.fetch_sub(1, AcqRel) == 1 {
+            for shard in 0..self.desk.shards.len() {
+                self.desk.tell(shard, Message::Over);
+            }
+        }
+    }
+
+    async fn start(&self, due: Instant) {
+        if self.place(due) {
+            return;
+        }
+        // Timers wake in steps of a millisecond: who became free in this one may not have come to say so.
+        tokio::task::yield_now().await;
+        if !self.place(due) {
+            self.shard.dropped(self.scenario, 1);
+            self.grow();
+        }
+    }
+
+    /// Gives this start to somebody free.
+    fn place(&self, due: Instant) -> bool {
+        let found = around(self.shard.index, self.desk.shards.len()).find(|&i| take_one(&self.desk.shards[i].free));
+        match found {
+            Some(shard) if shard == self.shard.index => self.seat(due),
+            Some(shard) => self.desk.tell(shard, Message::Start(due)),
+            None => return false,
+        }
+        true
+    }
+
+    /// Gives this start to somebody free here, for whom it is reserved.
+    fn seat(&self, due: Instant) {
+        let seat = self.bench.free.borrow_mut().pop_front();
+        debug_assert!(seat.is_some() || self.shard.run.stop.level().is_some(), "a reserved virtual user is free");
+        if let Some(seat) = seat {
+            seat.due.set(Some(due));
+            seat.control.wake();
+        }
+    }
+
+    /// Has a further virtual user made, unless one is being made already.
+    fn grow(&self) {
+        if self.desk.growing.swap(true, AcqRel) {
+            return;
+        }
+        let found = around(self.shard.index, self.desk.shards.len()).find(|&i| take_one(&self.desk.shards[i].spare));
+        match found {
+            Some(shard) => self.desk.tell(shard, Message::Grow),
+            None => {
+                // `growing` stays set: there is nothing to look for any more.
+                if !self.desk.exhausted.swap(true, Relaxed) {
+                    self.shard.parts.observer.vus_exhausted(self.scenario);
+                }
+            }
+        }
+    }
+
+    /// Does what other dispatchers ask of this shard, until all are through.
+    pub(super) async fn messages(&self) {
+        let receive = &self.desk.shards[self.shard.index].receive;
+        let Some(mut receive) = receive.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
+        while let Some(message) = receive.recv().await {
+            match message {
+                Message::Start(due) => self.seat(due),
+                Message::Grow => match self.bench.spare.borrow_mut().pop_front() {
+                    Some(seat) => seat.call(),
+                    None => self.bench.wanted.set(self.bench.wanted.get() + 1),
+                },
+                Message::Over => break,
+            }
+        }
+        self.bench.over.set(true);
+        let waiting = self.bench.free.take().into_iter().chain(self.bench.spare.take());
+        waiting.for_each(|seat| seat.control.finish());
+    }
+
+    /// Runs one holding of one virtual user to its end, making the virtual user first if need be.
+    pub(super) async fn hold(&self, slot: &Slot, holding: &Holding, vu: &mut Option<F::Vu>, ready: Ready) {
+        let seat = Rc::new(Seat { control: Rc::clone(&slot.control), due: Cell::new(None), called: Cell::new(false) });
+        let mut ready = Some(ready);
+        if !holding.planned {
+            if !self.called(&seat, &mut ready).await {
+                return;
+            }
+            if vu.is_none() {
+                match slot.control.unless_interrupted(self.shard.create(slot.id)).await {
+                    Some(Ok(made)) => *vu = Some(made),
+                    Some(Err(error)) => self.shard.parts.observer.vu_failed(self.scenario, &error),
+                    None => {}
+                }
+            }
+            self.desk.growing.store(false, Release);
+        }
+        let Some(vu) = vu else { return };
+        let progress = self.shard.run.progress_of(self.scenario);
+        progress.active_vus.fetch_add(1, Relaxed);
+        while !self.bench.over.get() && !slot.control.finishing() {
+            self.bench.free.borrow_mut().push_back(Rc::clone(&seat));
+            self.desk.shards[self.shard.index].free.fetch_add(1, AcqRel);
+            drop(ready.take());
+            let Some(due) = slot.control.until(|| seat.due.take()).await else { break };
+            // Reserved at the moment at which the load was stopped: too late.
+            if slot.control.finishing() {
+                break;
+            }
+            if iterate(self.shard, self.scenario, &slot.control, vu, slot.id, Some(due)).await == Outcome::Interrupted {
+                break;
+            }
+        }
+        progress.active_vus.fetch_sub(1, Relaxed);
+    }
+
+    /// Waits on the spare bench until this virtual user is wanted.
+    async fn called(&self, seat: &Rc<Seat>, ready: &mut Option<Ready>) -> bool {
+        drop(ready.take());
+        if self.bench.over.get() || seat.control.finishing() {
+            return false;
+        }
+        match self.bench.wanted.get() {
+            0 => self.bench.spare.borrow_mut().push_back(Rc::clone(seat)),
+            wanted => {
+                self.bench.wanted.set(wanted - 1);
+                return true;
+            }
+        }
+        seat.control.until(|| seat.called.take().then_some(())).await.is_some()
+    }
+}
+
+impl Seat {
+    fn call(&self) {
+        self.called.set(true);
+        self.control.wake();
+    }
+}
