@@ -54,3 +54,34 @@ fn hash<K: AsRef<str>, V: AsRef<str>>(tags: &[(K, V)]) -> u64 {
     }
     hasher.finish()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_is_interned_once() {
+        assert_eq!(intern::<&str, &str>(&[]), 0);
+        let first = intern(&[("kind", "gift"), ("team", "shop")]);
+        assert_ne!(first, 0);
+        assert_eq!(intern(&[("kind".to_owned(), "gift"), ("team".to_owned(), "shop")]), first);
+        for other in [
+            [("kind", "gift"), ("team", "till")],
+            [("team", "shop"), ("kind", "gift")],
+            [("kind", "giftteam"), ("", "shop")],
+        ] {
+            assert_ne!(intern(&other), first, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded() {
+        for order in 0..KEPT + 100 {
+            intern(&[("order", order.to_string())]);
+        }
+        assert_eq!(SETS.with_borrow(BTreeMap::len), KEPT);
+        // Beyond the bound sets still work; they are only interned anew.
+        let late = || intern(&[("order", (KEPT + 50).to_string())]);
+        assert_ne!(late(), late());
+    }
+}

@@ -26,3 +26,14 @@ fn issue_coupon() -> Result<(), String> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The write-up's first run; flags give the others.
+    #[test]
+    fn ten_users_without_a_pause() {
+        assert_eq!(flashcrowd::testing::describe()["options"], json!({"vus": 10, "duration": "1m"}));
+    }
+}

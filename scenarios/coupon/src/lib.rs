@@ -50,3 +50,27 @@ fn issue_coupon() {
 fn write_summary(data: serde_json::Value) -> Summary {
     Summary::new().json("summary.json", &data)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The script's options, as they stand there.
+    #[test]
+    fn the_options_are_the_seeds() {
+        let seed = json!({
+            "scenarios": {
+                "warmup": {
+                    "executor": "constant-arrival-rate", "rate": 100, "timeUnit": "1s", "duration": "1m",
+                    "preAllocatedVUs": 150, "maxVUs": 300, "startTime": "0s",
+                },
+                "concurrent_coupon_issuance": {
+                    "executor": "constant-arrival-rate", "rate": 400, "timeUnit": "1s", "duration": "5m",
+                    "preAllocatedVUs": 400, "maxVUs": 1000, "startTime": "1m",
+                },
+            },
+            "thresholds": {"http_req_duration": ["p(95)<3000"], "http_req_failed": ["rate<0.01"]},
+        });
+        assert_eq!(flashcrowd::testing::describe()["options"], seed);
+    }
+}

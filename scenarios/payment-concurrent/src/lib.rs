@@ -28,3 +28,15 @@ fn pay() {
     check!(response, "status is 200" => |r| r.status() == 200);
     sleep(1);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The script's options, as they stand there.
+    #[test]
+    fn the_options_are_the_seeds() {
+        let seed = json!({"vus": 50, "duration": "1m", "rps": 100});
+        assert_eq!(flashcrowd::testing::describe()["options"], seed);
+    }
+}

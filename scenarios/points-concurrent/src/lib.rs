@@ -20,3 +20,18 @@ fn charge_points() {
     let response = http::post(url!("{base}/{buyer_id}?point={point}", env("BASE_URL"), buyer_id, point)).send();
     check!(response, "status is 200" => |r| r.status() == 200);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The script's options, as they stand there.
+    #[test]
+    fn the_options_are_the_seeds() {
+        let seed = json!({
+            "stages": [{"duration": "1m", "target": 100}],
+            "thresholds": {"http_req_duration": ["p(95)<500"]},
+        });
+        assert_eq!(flashcrowd::testing::describe()["options"], seed);
+    }
+}

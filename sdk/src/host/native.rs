@@ -95,7 +95,7 @@ pub(crate) mod http {
         Other(&'a str),
     }
 
-    #[expect(dead_code, reason = "nobody reads what is not sent")]
+    #[cfg_attr(not(test), expect(dead_code, reason = "nobody reads what is not sent"))]
     #[derive(Debug)]
     pub(crate) struct Request<'a> {
         pub(crate) method: Method<'a>,
@@ -104,19 +104,45 @@ pub(crate) mod http {
         pub(crate) body: Option<&'a [u8]>,
     }
 
+    /// Remembers what was said, for this crate's own tests.
+    #[derive(Clone, Debug, Default, PartialEq)]
+    pub(crate) struct Said {
+        pub(crate) timeout_ns: u64,
+        pub(crate) name: String,
+        pub(crate) tags: u32,
+    }
+
     #[derive(Debug)]
-    pub(crate) struct Params(());
+    pub(crate) struct Params {
+        /// Which one it is, of all.
+        #[cfg_attr(not(test), expect(dead_code, reason = "only this crate's tests ask"))]
+        pub(crate) number: usize,
+        said: std::sync::Mutex<Said>,
+    }
 
     impl Params {
         pub(crate) fn new() -> Self {
-            Self(())
+            use std::sync::atomic::{AtomicUsize, Ordering};
+
+            static MADE: AtomicUsize = AtomicUsize::new(0);
+            Self { number: MADE.fetch_add(1, Ordering::Relaxed), said: std::sync::Mutex::default() }
         }
 
-        pub(crate) fn set_timeout(&self, _nanoseconds: u64) {}
+        pub(crate) fn set_timeout(&self, nanoseconds: u64) {
+            self.said().timeout_ns = nanoseconds;
+        }
 
-        pub(crate) fn set_name(&self, _name: &str) {}
+        pub(crate) fn set_name(&self, name: &str) {
+            name.clone_into(&mut self.said().name);
+        }
 
-        pub(crate) fn set_tags(&self, _tags: u32) {}
+        pub(crate) fn set_tags(&self, tags: u32) {
+            self.said().tags = tags;
+        }
+
+        pub(crate) fn said(&self) -> std::sync::MutexGuard<'_, Said> {
+            self.said.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        }
     }
 
     #[derive(Debug, Default)]
@@ -172,7 +198,36 @@ pub(crate) mod http {
         pub(crate) response: Response,
     }
 
-    pub(crate) fn send(request: Request<'_>, _params: Option<&Params>) -> Reply {
+    /// A request as the runtime would have got it.
+    #[cfg(test)]
+    #[derive(Debug)]
+    pub(crate) struct Sent {
+        pub(crate) method: String,
+        pub(crate) url: String,
+        pub(crate) headers: Vec<(String, String)>,
+        pub(crate) body: Option<Vec<u8>>,
+        /// The parameters' number and what they say.
+        pub(crate) params: Option<(usize, Said)>,
+    }
+
+    #[cfg(test)]
+    std::thread_local! {
+        pub(crate) static SENT: std::cell::RefCell<Vec<Sent>> = const { std::cell::RefCell::new(Vec::new()) };
+    }
+
+    #[cfg_attr(not(test), expect(unused_variables, reason = "there is nobody to send it"))]
+    pub(crate) fn send(request: Request<'_>, params: Option<&Params>) -> Reply {
+        #[cfg(test)]
+        SENT.with_borrow_mut(|sent| {
+            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            sent.push(Sent {
+                method: format!("{:?}", request.method),
+                url: request.url.to_owned(),
+                headers: request.headers.iter().map(|(name, value)| ((*name).to_owned(), text(value))).collect(),
+                body: request.body.map(<[u8]>::to_vec),
+                params: params.map(|params| (params.number, params.said().clone())),
+            });
+        });
         Reply { status: 0, error_code: 1000, response: Response { url: request.url.to_owned() } }
     }
 }
@@ -212,8 +267,13 @@ pub(crate) mod metrics {
         Ok(0)
     }
 
+    std::thread_local! {
+        static NEXT_TAGS: std::cell::Cell<u32> = const { std::cell::Cell::new(1) };
+    }
+
+    /// A new handle for each call, so that tests see who asks again.
     pub(crate) fn intern_tags(_tags: &[(&str, &str)]) -> u32 {
-        1
+        NEXT_TAGS.replace(NEXT_TAGS.get() + 1)
     }
 
     pub(crate) fn add(_metric: u32, _value: f64, _tags: u32) {}

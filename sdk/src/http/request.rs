@@ -126,6 +126,7 @@ impl<'a> Request<'a> {
     /// Sends these bytes.
     pub fn body(mut self, body: impl Bytes<'a>) -> Self {
         self.body = Some(body.into_bytes());
+        self.content_type = None;
         self
     }
 
@@ -264,6 +265,7 @@ fn resolve(url: &str) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::http::{SENT, Said, Sent};
 
     #[test]
     fn a_query_goes_where_it_belongs() {
@@ -278,6 +280,76 @@ mod tests {
     fn a_form_is_encoded() {
         let request = post("/login").form([("user name", "ann&bob"), ("n", "1")]);
         assert_eq!(request.body.as_deref(), Some(&b"user%20name=ann%26bob&n=1"[..]));
+    }
+
+    fn sent(request: &Request<'_>) -> Sent {
+        request.send();
+        SENT.with_borrow_mut(|sent| sent.pop().expect("it was sent"))
+    }
+
+    fn headers(request: &Request<'_>) -> Vec<String> {
+        sent(request).headers.into_iter().map(|(name, value)| format!("{name}: {value}")).collect()
+    }
+
+    #[test]
+    fn a_body_brings_its_type_unless_there_is_one() {
+        assert_eq!(headers(&post("http://a/").json(&1)), ["Content-Type: application/json"]);
+        assert_eq!(headers(&post("http://a/").json(&1).header("content-TYPE", "x/y")), ["content-TYPE: x/y"]);
+        assert_eq!(headers(&post("http://a/").form([("a", 1)])), ["Content-Type: application/x-www-form-urlencoded"]);
+        assert_eq!(headers(&post("http://a/").text("x")), ["Content-Type: text/plain; charset=utf-8"]);
+        assert_eq!(headers(&post("http://a/").body(b"x")), [""; 0]);
+        assert_eq!(
+            headers(&post("http://a/").json(&1).body(b"x")),
+            [""; 0],
+            "the later body replaces the earlier one's type"
+        );
+    }
+
+    #[test]
+    fn headers_keep_their_order_however_many_there_are() {
+        for count in [0, 1, 7, 8, 9, 20] {
+            let request = get("http://a/").headers((0..count).map(|number| (format!("X-{number}"), number)));
+            let expected: Vec<String> = (0..count).map(|number| format!("X-{number}: {number}")).collect();
+            assert_eq!(headers(&request), expected);
+            let expected = [vec!["Content-Type: application/json".to_owned()], expected].concat();
+            assert_eq!(headers(&request.json(&1)), expected);
+        }
+    }
+
+    #[test]
+    fn what_is_sent_is_what_was_built() {
+        let sent = sent(&request("PURGE", "http://a/b").query("c", "d").body(vec![1, 2]));
+        assert_eq!((sent.method.as_str(), sent.url.as_str()), ("Other(\"PURGE\")", "http://a/b?c=d"));
+        assert_eq!(sent.body, Some(vec![1, 2]));
+        assert_eq!(sent.params, None, "nothing beyond the request was said");
+    }
+
+    #[test]
+    fn parameters_are_made_once_for_each_combination() {
+        let params = |request: Request<'_>| sent(&request).params.expect("something was said");
+        let template = || crate::url!("http://a/users/{id}", random_number());
+        let (_, said) = params(get(template()));
+        assert_eq!(said, Said { name: "http://a/users/{id}".to_owned(), ..Said::default() });
+
+        let tagged = || get("http://a/").name("users").tag("kind", "gift").timeout(2);
+        let (first_tagged, said_tagged) = params(tagged());
+        assert_eq!((said_tagged.name.as_str(), said_tagged.timeout_ns), ("users", 2_000_000_000));
+        assert_ne!(said_tagged.tags, 0);
+        assert_eq!(params(tagged()), (first_tagged, said_tagged.clone()));
+        assert_ne!(params(tagged().tag("more", 1)).0, first_tagged);
+        assert_ne!(params(tagged().timeout(3)).0, first_tagged);
+
+        // A template's name and further parameters go together; a name of one's own comes before the template's.
+        let both = || get(template()).timeout(1);
+        assert_eq!(
+            (params(both()).1.name, params(both()).1.timeout_ns),
+            ("http://a/users/{id}".to_owned(), 1_000_000_000)
+        );
+        assert_eq!(params(get(template()).name("own")).1.name, "own");
+    }
+
+    fn random_number() -> u32 {
+        crate::random::range(0..1000)
     }
 
     #[test]
