@@ -1,8 +1,11 @@
 //! The load-test runtime as a library: `ARCHITECTURE.md` follows the data through it.
 
+pub mod cli;
+pub mod destinations;
 pub mod display;
 pub mod duration;
 pub mod engine;
+pub mod executor;
 pub mod exit;
 pub mod field_error;
 pub mod grants;
@@ -11,9 +14,17 @@ pub mod http;
 pub mod log;
 pub mod metrics;
 pub mod module;
+pub mod monitor;
+pub mod open_files;
+pub mod options;
+pub mod output;
+pub mod plan;
 pub mod problems;
+pub mod run;
+pub mod scheduler;
 pub mod shard;
 pub mod stop;
+pub mod summary;
 pub mod threshold;
 pub mod vu;
 pub mod worker;

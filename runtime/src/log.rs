@@ -111,6 +111,12 @@ impl Log {
         }
     }
 
+    /// How many lines were left out so far.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.dropped.load(Relaxed)
+    }
+
     /// A line of the runtime's own.
     pub fn runtime(&self, level: Level, text: &str) {
         self.write(level, Source::Runtime, text);

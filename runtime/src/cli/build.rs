@@ -10,10 +10,10 @@ const TARGET: &str = "wasm32-wasip2";
 
 /// Arguments of `runtime build`.
 #[derive(Debug, clap::Args)]
-pub struct BuildArgs {
+pub(super) struct BuildArgs {
     /// The scenario's crate folder
     #[arg(default_value = ".")]
-    pub path: PathBuf,
+    pub(super) path: PathBuf,
 }
 
 /// Why there is no module.
@@ -52,7 +52,7 @@ pub enum BuildError {
 ///
 /// # Errors
 /// When it does not compile to a module.
-pub fn build(path: &Path) -> Result<PathBuf, BuildError> {
+pub(super) fn build(path: &Path) -> Result<PathBuf, BuildError> {
     let shown = || path.display().to_string();
     let manifest = path.join("Cargo.toml");
     if !manifest.is_file() {

@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 
 /// Arguments of `runtime new`.
 #[derive(Debug, clap::Args)]
-pub struct NewArgs {
+pub(super) struct NewArgs {
     /// The crate's name; its folder is made here
-    pub name: String,
+    pub(super) name: String,
 
     /// The folder of the `flashcrowd` SDK crate [default: the SDK beside this runtime's source, else the registry's]
     #[arg(long, value_name = "DIR")]
-    pub sdk: Option<PathBuf>,
+    pub(super) sdk: Option<PathBuf>,
 }
 
 /// Why there is no new crate.
@@ -56,7 +56,7 @@ const FILES: &[(&str, &str)] = &[
 ///
 /// # Errors
 /// When the name is none, or the folder exists or cannot be written.
-pub fn create(args: &NewArgs, parent: &Path) -> Result<PathBuf, NewError> {
+pub(super) fn create(args: &NewArgs, parent: &Path) -> Result<PathBuf, NewError> {
     if !is_crate_name(&args.name) {
         return Err(NewError::Name { name: args.name.clone() });
     }
@@ -82,6 +82,13 @@ pub fn create(args: &NewArgs, parent: &Path) -> Result<PathBuf, NewError> {
         written.map_err(|error| NewError::Write { path: path.display().to_string(), reason: error.to_string() })?;
     }
     Ok(folder)
+}
+
+/// What to type next.
+pub(super) fn next_steps(name: &str) -> String {
+    format!(
+        "Made {name}/. Its scenario stands in {name}/src/lib.rs. Next:\n\n    runtime run {name} -e BASE_URL=http://127.0.0.1:8080\n"
+    )
 }
 
 /// A runtime that was built from source uses the SDK it was built with.

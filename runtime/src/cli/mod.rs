@@ -1,0 +1,109 @@
+//! What was typed. One file per subcommand; what will run is `plan`'s business.
+
+mod build;
+mod completions;
+mod inspect;
+mod new;
+mod run;
+pub mod run_args;
+mod version;
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use clap::{Parser, Subcommand};
+
+pub use build::BuildError;
+pub use new::NewError;
+
+use crate::exit::Exit;
+
+/// Run load tests whose scenarios are WebAssembly components.
+#[derive(Debug, Parser)]
+#[command(
+    name = "runtime",
+    version,
+    about,
+    after_help = "First steps: `runtime new shop`, then `runtime run shop -e BASE_URL=http://127.0.0.1:8080`."
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Run a test
+    Run(Box<run_args::RunArgs>),
+    /// Compile a scenario's crate to a module
+    Build(build::BuildArgs),
+    /// Make a new scenario's crate
+    New(new::NewArgs),
+    /// Say what a module does, what it needs, and how to run it
+    Inspect(inspect::InspectArgs),
+    /// Say which version this is
+    Version,
+    /// Print a shell's completion script
+    Completions(completions::CompletionsArgs),
+}
+
+/// Reads the command line. Gives the exit code where there is nothing to do: help was asked for, or the flags are wrong.
+///
+/// # Errors
+/// 0 after help, 104 after an error; both are printed.
+pub fn parse() -> Result<Cli, Exit> {
+    Cli::try_parse().map_err(|error| {
+        let exit = if error.use_stderr() { Exit::InvalidConfig } else { Exit::Passed };
+        // Nobody is left to be told that the terminal is gone.
+        let _ = error.print();
+        exit
+    })
+}
+
+impl Cli {
+    /// Does what was asked for.
+    #[must_use]
+    pub fn execute(self) -> Exit {
+        match self.verb {
+            Verb::Run(args) => run::execute(*args),
+            Verb::Build(args) => tell(build::build(&args.path).map(|module| format!("{}\n", module.display()))),
+            Verb::New(args) => tell(new::create(&args, Path::new(".")).map(|_| new::next_steps(&args.name))),
+            Verb::Inspect(args) => inspect::execute(&args),
+            Verb::Version => tell(Ok::<_, NewError>(version::text())),
+            Verb::Completions(args) => completions::execute(&args),
+        }
+    }
+}
+
+/// Prints a result, or the error that there is instead.
+fn tell<E: std::error::Error>(result: Result<String, E>) -> Exit {
+    match result {
+        Ok(text) => print(&text),
+        Err(error) => refuse(&error),
+    }
+}
+
+/// Results go to standard output.
+fn print(text: &str) -> Exit {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        // `runtime inspect … | head` closes the pipe early, and that is fine.
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Exit::Failed,
+        _ => Exit::Passed,
+    }
+}
+
+/// What was given cannot be done: says why.
+fn refuse(error: &dyn std::error::Error) -> Exit {
+    complain(error);
+    Exit::InvalidConfig
+}
+
+/// Errors go to standard error.
+fn complain(error: &dyn std::error::Error) {
+    let _ = writeln!(std::io::stderr(), "error: {error}");
+}
+
+/// A module's path: as given, or what building the crate in this folder gives.
+fn module_path(given: &Path) -> Result<PathBuf, BuildError> {
+    if given.is_dir() { build::build(given) } else { Ok(given.to_owned()) }
+}

@@ -1,0 +1,129 @@
+//! What goes on beside the load: samples are collected, thresholds looked at, bars drawn, signals heeded.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
+
+use crate::display::{self, Display, Watch};
+use crate::metrics::{Aggregator, Recorder, TagSetId, builtin};
+use crate::shard::progress::Progress;
+use crate::stop::{StopReason, StopToken};
+use crate::threshold::{self, Threshold};
+
+/// How often samples are taken from the shards, and gauges written.
+const COLLECT: Duration = Duration::from_millis(500);
+
+/// Watches over one load.
+#[derive(Debug)]
+pub struct Monitor {
+    /// Live counters.
+    pub progress: Arc<Progress>,
+    /// Who may be asked to end the load.
+    pub stop: StopToken,
+    /// What must hold.
+    pub thresholds: Arc<[Threshold]>,
+    /// Where the gauges of VUs go.
+    pub recorder: Arc<Mutex<Recorder>>,
+    /// The tags of those gauges.
+    pub tags: TagSetId,
+    /// How the load is shown.
+    pub watch: Watch,
+}
+
+impl Monitor {
+    /// Waits for the load, doing everything beside it meanwhile. Nothing here ends the load but through the stop token.
+    pub async fn watch_over<L: Future>(mut self, load: L, aggregator: &mut Aggregator, signals: &mut Signals) -> L::Output {
+        let mut load = std::pin::pin!(load);
+        let mut draw = every(display::TICK);
+        let mut collect = every(COLLECT);
+        let mut evaluate = every(threshold::EVALUATION_INTERVAL);
+        let outcome = loop {
+            tokio::select! {
+                biased;
+                outcome = &mut load => break outcome,
+                () = signals.next() => self.heed_signal(signals),
+                _ = evaluate.tick() => {
+                    aggregator.collect();
+                    self.abort_if_crossed(aggregator);
+                }
+                _ = collect.tick() => {
+                    self.gauge();
+                    aggregator.collect();
+                }
+                now = draw.tick() => self.watch.tick(now),
+            }
+        };
+        self.gauge();
+        aggregator.collect();
+        self.watch.finish(Instant::now());
+        outcome
+    }
+
+    fn heed_signal(&self, signals: &Signals) {
+        if signals.count == 1 {
+            signals.display.line("stopping: iterations under way may finish; once more to interrupt them");
+            self.stop.graceful(StopReason::Signal);
+        } else {
+            self.stop.immediate(StopReason::Signal);
+        }
+    }
+
+    fn abort_if_crossed(&self, aggregator: &Aggregator) {
+        let Some(started) = self.progress.started() else { return };
+        let crossed = threshold::first_to_abort(&self.thresholds, aggregator.totals(), started.elapsed());
+        if let Some(threshold) = crossed {
+            let text = format!("{}: {}", threshold.selector_text, threshold.expression_text);
+            self.stop.immediate(StopReason::Threshold(text));
+        }
+    }
+
+    /// k6's `vus` and `vus_max`.
+    fn gauge(&self) {
+        let initialised = self.progress.initialised_vus.load(std::sync::atomic::Ordering::Relaxed);
+        let active = self.progress.active_vus(Instant::now());
+        let mut recorder = self.recorder.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.progress.started().is_some() {
+            recorder.add(builtin::VUS, self.tags, f64::from(active));
+        }
+        recorder.add(builtin::VUS_MAX, self.tags, f64::from(initialised));
+    }
+}
+
+fn every(period: Duration) -> tokio::time::Interval {
+    let mut interval = interval_at(Instant::now() + period, period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
+}
+
+/// SIGINT and SIGTERM, counted.
+#[derive(Debug)]
+pub struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    /// How many came.
+    pub count: u32,
+    display: Display,
+}
+
+impl Signals {
+    /// Takes the signals over from the system, which would end the process.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn listen(display: Display) -> std::io::Result<Self> {
+        let interrupt = signal(SignalKind::interrupt())?;
+        let terminate = signal(SignalKind::terminate())?;
+        Ok(Self { interrupt, terminate, count: 0, display })
+    }
+
+    /// Waits for the next one.
+    pub async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+        self.count += 1;
+    }
+}

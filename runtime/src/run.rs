@@ -1,0 +1,119 @@
+//! One whole run, as a sentence: prepare, set up, load, tear down, conclude.
+
+mod conclude;
+mod context;
+pub mod inspection;
+mod prepare;
+mod stages;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::display::Display;
+use crate::exit::Exit;
+use crate::grants::Grants;
+use crate::log::{Level, Log};
+use crate::options::Options;
+use crate::output::Rendering;
+use crate::plan::Scale;
+use crate::threshold::NoDataPolicy;
+
+pub use prepare::PrepareError;
+
+/// What the person asked for, flags already checked.
+#[derive(Debug)]
+pub struct Request {
+    /// The compiled module.
+    pub module: PathBuf,
+    /// The config file's options.
+    pub config: Options,
+    /// The environment's options.
+    pub environment: Options,
+    /// The flags' options.
+    pub flags: Options,
+    /// What `-e` gives.
+    pub env: Vec<(String, String)>,
+    /// Who may be called.
+    pub grants: Grants,
+    /// What `handle_summary` may write below.
+    pub allow_write: Option<PathBuf>,
+    /// `None` draws one.
+    pub seed: Option<u64>,
+    /// Worker threads.
+    pub shards: usize,
+    /// Linear memory of an instance, in bytes.
+    pub memory_limit: usize,
+    /// Computing time of a call.
+    pub cpu_limit: Duration,
+    /// Series kept apart.
+    pub max_series: usize,
+    /// What a threshold without data does.
+    pub no_data: NoDataPolicy,
+    /// More or less load.
+    pub scale: Scale,
+    /// How much of the summary to print; `None` for none.
+    pub summary: Option<Rendering>,
+    /// Where to export the summary.
+    pub export: Option<PathBuf>,
+    /// Whether compiled modules are kept for the next run.
+    pub cache: bool,
+    /// Neither progress nor the log's info lines.
+    pub quiet: bool,
+    /// The log's debug lines.
+    pub verbose: bool,
+}
+
+/// Runs a test to its end, whatever that is.
+///
+/// # Errors
+/// When nothing was started, as what was given cannot be run.
+pub fn run(request: Request) -> Result<Exit, PrepareError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| PrepareError::System(error.to_string()))?;
+    let display = Display::new(request.quiet);
+    let (log, printer) = start_log(&request, &display);
+    let exit = runtime.block_on(async {
+        let mut test = prepare::prepare(request, display, log).await?;
+        test.set_up().await;
+        test.load().await;
+        test.tear_down().await;
+        Ok(test.conclude(printer).await)
+    });
+    // Name look-ups that hang must not keep the process.
+    runtime.shutdown_background();
+    exit
+}
+
+fn start_log(request: &Request, display: &Display) -> (Log, crate::log::Printer) {
+    let least = match (request.verbose, request.quiet) {
+        (true, _) => Level::Debug,
+        (false, true) => Level::Warn,
+        (false, false) => Level::Info,
+    };
+    let display = display.clone();
+    Log::start(least, move |line| display.line(line))
+}
+
+/// A test between its stages.
+struct Test {
+    prepared: prepare::Prepared,
+    /// What happened so far that decides the exit code; the first counts.
+    verdict: Option<Exit>,
+    /// How long the load lasted.
+    duration: Duration,
+    progress: Option<Arc<crate::shard::progress::Progress>>,
+}
+
+impl Test {
+    /// The first reason decides.
+    fn decide(&mut self, exit: Exit) {
+        self.verdict.get_or_insert(exit);
+    }
+
+    fn log(&self, level: Level, text: &str) {
+        self.prepared.context.log.runtime(level, text);
+    }
+}

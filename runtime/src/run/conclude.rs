@@ -1,0 +1,125 @@
+//! The end of a test: numbers become a summary, the summary becomes text and files, and all of it an exit code.
+
+use std::fs::File;
+use std::io::{self, Seek as _, Write as _};
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::Test;
+use super::prepare::Prepared;
+use crate::exit::Exit;
+use crate::log::{Level, Printer};
+use crate::output::{Format, Rendering};
+use crate::stop::StopReason;
+use crate::summary::{RunInfo, ScenarioInfo, Summary};
+
+impl Test {
+    /// Writes everything that was measured, however the test ended.
+    pub(super) async fn conclude(mut self, printer: Printer) -> Exit {
+        let mut summary = self.summarise();
+        if let Some(rendering) = self.prepared.summary {
+            self.show(&mut summary, rendering).await;
+        }
+        self.export(&summary);
+        if !summary.passed {
+            self.decide(Exit::ThresholdsCrossed);
+        }
+        if self.prepared.context.failed_by_scenario.get().is_some() {
+            self.decide(Exit::FailedByScenario);
+        }
+        let exit = self.verdict.unwrap_or(Exit::Passed);
+        // The log ends when the last of those who write to it is gone.
+        drop(self);
+        printer.finish();
+        exit
+    }
+
+    fn summarise(&mut self) -> Summary {
+        let prepared = &mut self.prepared;
+        prepared.aggregator.collect();
+        let context = &prepared.context;
+        let interrupted = self.progress.as_ref().map_or(0, |progress| {
+            progress.scenarios.iter().map(|scenario| scenario.interrupted.load(Relaxed)).sum()
+        });
+        let info = RunInfo {
+            name: format!("{} {}", prepared.description.name, prepared.description.version).trim().to_owned(),
+            duration: self.duration,
+            scenarios: prepared.plan.scenarios.iter().map(scenario_info).collect(),
+            seed: context.seed,
+            interrupted_iterations: interrupted,
+            iteration_errors: context.problems.iteration_errors(),
+            refused_hosts: context.problems.refused_hosts(),
+            warnings: context.problems.warnings(),
+            dropped_log_lines: context.log.dropped(),
+            stopped_early: context.stop.reason().map(|reason| stopped_early(&reason)),
+            marked_failed: context.failed_by_scenario.get().cloned(),
+            setup_data: context.setup_data.get().map(|data| data.to_vec()),
+            stdout_is_terminal: Prepared::stdout_is_terminal(),
+            stderr_is_terminal: Prepared::stderr_is_terminal(),
+        };
+        Summary::new(prepared.aggregator.totals(), &prepared.thresholds, info, &prepared.settings)
+    }
+
+    /// The module's own summary, if it has one; the usual one unless the module wrote to standard output, or wanted nothing at all.
+    async fn show(&mut self, summary: &mut Summary, rendering: Rendering) {
+        let mut usual = true;
+        if self.prepared.description.handle_summary {
+            let data = Format::HandleSummary.render(summary, &rendering);
+            if let Some(texts) = self.own_summary(&data).await {
+                usual = !texts.is_empty() && texts.iter().all(|(destination, _)| destination != "stdout");
+                for (destination, content) in texts {
+                    if let Err(problem) = self.prepared.destinations.write(&destination, &content) {
+                        self.log(Level::Warn, &format!("handle_summary: {problem}"));
+                    }
+                }
+            }
+        }
+        if usual {
+            let text = Format::Text.render(summary, &rendering);
+            if let Err(error) = io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush())
+                && error.kind() != io::ErrorKind::BrokenPipe
+            {
+                self.log(Level::Error, &format!("the summary cannot be printed: {error}"));
+                self.decide(Exit::Failed);
+            }
+        }
+    }
+
+    fn export(&mut self, summary: &Summary) {
+        let Some((path, file)) = self.prepared.export.take() else { return };
+        let text = Format::Export.render(summary, &Rendering::default());
+        if let Err(error) = replace(file, &text) {
+            self.log(Level::Error, &format!("--summary-export {}: cannot be written ({error})", path.display()));
+            self.decide(Exit::Failed);
+        }
+    }
+}
+
+/// The file was opened before the load, and kept what it held until now.
+fn replace(mut file: File, text: &str) -> io::Result<()> {
+    // A pipe or a device has no length to cut.
+    if file.metadata()?.is_file() {
+        file.set_len(0)?;
+        file.rewind()?;
+    }
+    file.write_all(text.as_bytes())?;
+    file.flush()
+}
+
+fn scenario_info(planned: &crate::plan::PlannedScenario) -> ScenarioInfo {
+    ScenarioInfo {
+        name: planned.spec.name.clone(),
+        executor: planned.spec.executor.name().to_owned(),
+        description: planned.spec.describe(),
+    }
+}
+
+/// Words that continue `stopped early: `.
+fn stopped_early(reason: &StopReason) -> String {
+    match reason {
+        StopReason::Signal => "a signal".to_owned(),
+        StopReason::Threshold(threshold) => format!("threshold {threshold} was crossed"),
+        StopReason::Scenario(reason) => format!("the scenario stopped the load ({reason})"),
+        StopReason::Aborted(reason) => format!("the scenario aborted the test ({reason})"),
+        StopReason::Internal(reason) => reason.clone(),
+    }
+}

@@ -1,0 +1,227 @@
+//! Everything that can go wrong before the load does so here: the module, the options, the environment, the outputs.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use super::inspection::{Inspected, inspect};
+use super::{Request, Test, context};
+use crate::destinations::{Destinations, FolderError};
+use crate::display::Display;
+use crate::exit::Exit;
+use crate::engine::{Engine, EngineError, EngineOptions};
+use crate::field_error::FieldError;
+use crate::host::context::{InstanceLimits, ShardContext, TestContext};
+use crate::log::{Level, Log};
+use crate::metrics::{Aggregator, Recorder, Registry};
+use crate::module::{Description, Module, ModuleError};
+use crate::monitor::Signals;
+use crate::open_files;
+use crate::options::Options;
+use crate::output::{Mode, Rendering};
+use crate::plan::Plan;
+use crate::summary::{SummarySettings, TrendStat};
+use crate::threshold::Threshold;
+
+/// Instances beside the virtual users': that of `setup`, `teardown` and `handle-summary`, and one being replaced per shard.
+const SPARE_INSTANCES: u32 = 1;
+
+/// Why a test cannot be run. Nothing was started.
+#[derive(Debug, thiserror::Error)]
+pub enum PrepareError {
+    /// The module.
+    #[error(transparent)]
+    Module(#[from] ModuleError),
+    /// The module's own word about itself.
+    #[error("{path}: cannot be described: {reason}")]
+    Describe {
+        /// The module.
+        path: String,
+        /// Why.
+        reason: String,
+    },
+    /// An option or a flag.
+    #[error(transparent)]
+    Field(#[from] FieldError),
+    /// A variable that the module cannot do without.
+    #[error("{name} is not set, and {module} needs it ({help}); give it with `-e {name}=VALUE`")]
+    MissingVariable {
+        /// The variable.
+        name: String,
+        /// The module's name.
+        module: String,
+        /// What it is for.
+        help: String,
+    },
+    /// The engine.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The folder of `--allow-write`.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// An output.
+    #[error("{flag} {path}: cannot be written ({reason}); give a path in a folder that exists")]
+    Output {
+        /// The flag that names it.
+        flag: &'static str,
+        /// As given.
+        path: String,
+        /// The system's word.
+        reason: String,
+    },
+    /// The machine.
+    #[error("this machine refuses what a run needs: {0}")]
+    System(String),
+}
+
+impl PrepareError {
+    /// A module that fails to say what it is has thrown an exception; everything else is a configuration that cannot be run.
+    #[must_use]
+    pub const fn exit(&self) -> Exit {
+        match self {
+            Self::Describe { .. } => Exit::ScenarioException,
+            _ => Exit::InvalidConfig,
+        }
+    }
+}
+
+/// A test that can begin.
+pub(super) struct Prepared {
+    pub(super) plan: Plan,
+    pub(super) description: Description,
+    pub(super) module: Arc<Module>,
+    pub(super) context: Arc<TestContext>,
+    /// What `setup`, `teardown`, `handle-summary` and the gauges use.
+    pub(super) main: Arc<ShardContext>,
+    pub(super) shards: Vec<Arc<ShardContext>>,
+    pub(super) aggregator: Aggregator,
+    pub(super) thresholds: Arc<[Threshold]>,
+    pub(super) display: Display,
+    pub(super) signals: Signals,
+    pub(super) settings: SummarySettings,
+    pub(super) summary: Option<Rendering>,
+    pub(super) export: Option<(PathBuf, File)>,
+    pub(super) destinations: Destinations,
+}
+
+pub(super) async fn prepare(request: Request, display: Display, log: Log) -> Result<Test, PrepareError> {
+    let inspected = inspect(&request.module, request.memory_limit, request.cache, log.clone()).await?;
+    let plan = resolve(&request, &inspected)?;
+    let env = environment(&request.env, &inspected.description)?;
+    let registry = Arc::new(Registry::new(request.max_series, plan.system_tags));
+    for threshold in &plan.thresholds {
+        threshold.check(&registry)?;
+    }
+    let time_unit = plan.summary_time_unit.and_then(|unit| unit.name().parse().ok());
+    let settings = summary_settings(&request, &plan)?;
+    let destinations = Destinations::new(request.allow_write.as_deref())?;
+    let export = request.export.map(|path| open_output("--summary-export", path)).transpose()?;
+
+    let shards = request.shards.max(1);
+    let instances = plan.peak_vus.saturating_add(SPARE_INSTANCES);
+    let engine = Engine::new(EngineOptions {
+        memory_bytes: request.memory_limit,
+        instances: Some(instances),
+        cache: request.cache,
+    })?;
+    let module = Arc::new(inspected.module.transfer(&engine)?);
+
+    let context = Arc::new(context::of_plan(
+        &plan,
+        context::Surroundings {
+            registry: Arc::clone(&registry),
+            log: log.clone(),
+            grants: request.grants,
+            env,
+            seed: request.seed.unwrap_or_else(rand::random),
+            limits: InstanceLimits { memory_bytes: request.memory_limit, cpu: request.cpu_limit },
+        },
+    ));
+    let shard = || {
+        let recorder = Arc::new(Mutex::new(Recorder::new(Arc::clone(&registry))));
+        Arc::new(ShardContext::new(Arc::clone(&context), recorder))
+    };
+    let main = shard();
+    let shards: Vec<_> = (0..shards).map(|_| shard()).collect();
+    let recorders = std::iter::once(&main).chain(&shards).map(|shard| Arc::clone(&shard.recorder)).collect();
+    let signals = Signals::listen(display.clone()).map_err(|error| PrepareError::System(error.to_string()))?;
+    for line in plan.scaled.iter().map(|line| format!("scaled: {line}")) {
+        log.runtime(Level::Info, &line);
+    }
+    for warning in plan.warnings.iter().cloned().chain(open_files::make_room(plan.peak_vus)) {
+        context.problems.warn(&warning);
+        log.runtime(Level::Warn, &warning);
+    }
+    let prepared = Prepared {
+        description: inspected.description,
+        module,
+        context,
+        main,
+        shards,
+        aggregator: Aggregator::new(registry, recorders),
+        thresholds: plan.thresholds.clone().into(),
+        display,
+        signals,
+        settings,
+        summary: request.summary.map(|rendering| Rendering { time_unit, ..rendering }),
+        export,
+        destinations,
+        plan,
+    };
+    Ok(Test { prepared, verdict: None, duration: std::time::Duration::ZERO, progress: None })
+}
+
+fn resolve(request: &Request, inspected: &Inspected) -> Result<Plan, FieldError> {
+    let layers = [&request.config, &inspected.options, &request.environment, &request.flags];
+    Plan::resolve(&Options::merged(layers.map(Clone::clone)), &inspected.info(), request.scale)
+}
+
+/// The defaults that the module declares, and what `-e` gives over them.
+fn environment(
+    given: &[(String, String)],
+    description: &Description,
+) -> Result<BTreeMap<String, String>, PrepareError> {
+    let mut env = BTreeMap::new();
+    for variable in &description.env {
+        if let Some(default) = &variable.default {
+            env.insert(variable.name.clone(), default.clone());
+        }
+    }
+    env.extend(given.iter().cloned());
+    match description.env.iter().find(|variable| variable.required && !env.contains_key(&variable.name)) {
+        None => Ok(env),
+        Some(variable) => Err(PrepareError::MissingVariable {
+            name: variable.name.clone(),
+            module: description.name.clone(),
+            help: if variable.help.is_empty() { "it does not say what for".to_owned() } else { variable.help.clone() },
+        }),
+    }
+}
+
+fn summary_settings(request: &Request, plan: &Plan) -> Result<SummarySettings, FieldError> {
+    let trend_stats = plan.summary_trend_stats.iter().map(|text| text.parse::<TrendStat>()).collect::<Result<_, _>>()?;
+    let full = request.summary.is_some_and(|rendering| rendering.mode == Mode::Full);
+    Ok(SummarySettings { trend_stats, no_data: request.no_data, full })
+}
+
+/// An output is opened before the load: a path that cannot be written costs nobody a test.
+fn open_output(flag: &'static str, path: PathBuf) -> Result<(PathBuf, File), PrepareError> {
+    match File::options().write(true).create(true).truncate(false).open(&path) {
+        Ok(file) => Ok((path, file)),
+        Err(error) => {
+            Err(PrepareError::Output { flag, path: path.display().to_string(), reason: error.to_string() })
+        }
+    }
+}
+
+impl Prepared {
+    pub(super) fn stdout_is_terminal() -> bool {
+        std::io::stdout().is_terminal()
+    }
+
+    pub(super) fn stderr_is_terminal() -> bool {
+        std::io::stderr().is_terminal()
+    }
+}

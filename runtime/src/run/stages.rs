@@ -1,0 +1,183 @@
+//! Setup, load and teardown.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::Test;
+use crate::exit::Exit;
+use crate::log::Level;
+use crate::monitor::Monitor;
+use crate::scheduler::{Ended, Schedule, ScheduleError};
+use crate::shard::Placement;
+use crate::stop::StopReason;
+use crate::vu::{CallError, Vu};
+use crate::worker::worker;
+
+/// How a stage's call ended.
+enum StageEnd<T> {
+    Done(T),
+    Failed(CallError),
+    TimedOut,
+    Signalled,
+}
+
+impl Test {
+    /// Runs `setup`; what it returns is there for every virtual user then.
+    pub(super) async fn set_up(&mut self) {
+        if !self.prepared.description.setup || self.prepared.plan.no_setup {
+            return;
+        }
+        let timeout = self.prepared.plan.setup_timeout;
+        let end = self.stage(timeout, async |vu: &mut Vu| vu.setup().await).await;
+        match end {
+            StageEnd::Done(data) => {
+                if let Some(data) = data {
+                    // Nobody else sets it.
+                    let _ = self.prepared.context.setup_data.set(Bytes::from(data));
+                }
+            }
+            StageEnd::Failed(CallError::Aborted(_)) => self.decide(Exit::AbortedByScenario),
+            StageEnd::Failed(error) => {
+                self.log(Level::Error, &format!("setup failed, so no load was started: {error}"));
+                self.decide(Exit::ScenarioException);
+            }
+            StageEnd::TimedOut => {
+                self.log(Level::Error, &format!("setup took longer than setupTimeout ({timeout:?}), so no load was started"));
+                self.decide(Exit::SetupTimeout);
+            }
+            StageEnd::Signalled => self.decide(Exit::Signal),
+        }
+    }
+
+    /// Makes the virtual users and lets the executors drive them, unless something has gone wrong already.
+    pub(super) async fn load(&mut self) {
+        if self.verdict.is_some() {
+            return;
+        }
+        match self.drive().await {
+            Ok(ended) => {
+                self.duration = ended.ended.saturating_duration_since(ended.started);
+                if let Some(reason) = &ended.stopped {
+                    self.heed(reason);
+                }
+            }
+            Err(ScheduleError::Stopped(reason)) => self.heed(&reason),
+            Err(error) => {
+                self.log(Level::Error, &error.to_string());
+                self.prepared.context.problems.warn(&error.to_string());
+                self.decide(match error {
+                    ScheduleError::Shard(_) => Exit::Panic,
+                    _ => Exit::Failed,
+                });
+            }
+        }
+    }
+
+    async fn drive(&mut self) -> Result<Ended, ScheduleError> {
+        let prepared = &mut self.prepared;
+        let context = Arc::clone(&prepared.context);
+        let stop = context.stop.clone();
+        let schedule = Schedule::new(prepared.plan.specs(), prepared.shards.len(), Placement::Threads, stop.clone());
+        let progress = schedule.progress();
+        self.progress = Some(Arc::clone(&progress));
+        let names = prepared.plan.scenarios.iter().map(|scenario| scenario.spec.name.clone()).collect();
+        let monitor = Monitor {
+            watch: prepared.display.watch(Arc::clone(&progress), names),
+            progress,
+            stop,
+            thresholds: Arc::clone(&prepared.thresholds),
+            recorder: Arc::clone(&prepared.main.recorder),
+            tags: context.tags,
+        };
+        let (module, shards) = (Arc::clone(&prepared.module), prepared.shards.clone());
+        let least = prepared.plan.min_iteration_duration;
+        let least = (least > Duration::ZERO).then_some(least);
+        let load = async move {
+            let build = move |index: usize| worker(Arc::clone(&module), Arc::clone(&shards[index]), least);
+            let running = schedule.prepare(build).await?.start();
+            let _ = context.started.set(running.started());
+            running.finish().await
+        };
+        monitor.watch_over(load, &mut prepared.aggregator, &mut prepared.signals).await
+    }
+
+    fn heed(&mut self, reason: &StopReason) {
+        match reason {
+            StopReason::Signal => self.decide(Exit::Signal),
+            StopReason::Aborted(reason) => {
+                self.log(Level::Error, &format!("the scenario aborted the test: {reason}"));
+                self.decide(Exit::AbortedByScenario);
+            }
+            StopReason::Internal(_) => self.decide(Exit::Failed),
+            // Crossed thresholds are found again at the end; a stop by the scenario is a good end.
+            StopReason::Threshold(_) | StopReason::Scenario(_) => {}
+        }
+    }
+
+    /// Runs `teardown`, also after a load that was cut short, unless `setup` did not get through.
+    pub(super) async fn tear_down(&mut self) {
+        let set_up = !matches!(self.verdict, Some(Exit::ScenarioException | Exit::SetupTimeout)) || self.progress.is_some();
+        if !self.prepared.description.teardown || self.prepared.plan.no_teardown || !set_up {
+            return;
+        }
+        let timeout = self.prepared.plan.teardown_timeout;
+        let end = self.stage(timeout, async |vu: &mut Vu| vu.teardown().await).await;
+        match end {
+            StageEnd::Done(()) => {}
+            StageEnd::Failed(error) => {
+                self.log(Level::Error, &format!("teardown failed: {error}"));
+                self.decide(Exit::ScenarioException);
+            }
+            StageEnd::TimedOut => {
+                self.log(Level::Error, &format!("teardown took longer than teardownTimeout ({timeout:?})"));
+                self.decide(Exit::TeardownTimeout);
+            }
+            StageEnd::Signalled => self.decide(Exit::Signal),
+        }
+        self.prepared.aggregator.collect();
+    }
+
+    /// Calls into an instance of its own, for no longer than `timeout` and until somebody sends a signal.
+    async fn stage<T>(
+        &mut self,
+        timeout: Duration,
+        call: impl AsyncFnOnce(&mut Vu) -> Result<T, CallError>,
+    ) -> StageEnd<T> {
+        let (module, main) = (Arc::clone(&self.prepared.module), Arc::clone(&self.prepared.main));
+        let work = async {
+            let mut vu = Vu::new(module, main, 0).await.map_err(|error| CallError::Trapped(error.to_string()))?;
+            call(&mut vu).await
+        };
+        let end = tokio::select! {
+            biased;
+            () = self.prepared.signals.next() => StageEnd::Signalled,
+            end = tokio::time::timeout(timeout, work) => match end {
+                Ok(Ok(done)) => StageEnd::Done(done),
+                Ok(Err(error)) => StageEnd::Failed(error),
+                Err(_elapsed) => StageEnd::TimedOut,
+            },
+        };
+        self.prepared.aggregator.collect();
+        end
+    }
+
+    /// Asks the module for its own summary, which may take as long as a teardown.
+    pub(super) async fn own_summary(&mut self, data: &str) -> Option<Vec<(String, Vec<u8>)>> {
+        let timeout = self.prepared.plan.teardown_timeout;
+        let end = self.stage(timeout, async |vu: &mut Vu| vu.handle_summary(data).await).await;
+        match end {
+            StageEnd::Done(texts) => return texts,
+            StageEnd::Failed(error) => {
+                self.log(Level::Error, &format!("handle_summary failed, so here is the usual summary: {error}"));
+            }
+            StageEnd::TimedOut => {
+                self.log(Level::Error, &format!("handle_summary took longer than {timeout:?}, so here is the usual summary"));
+                self.decide(Exit::OtherTimeout);
+            }
+            StageEnd::Signalled => self.decide(Exit::Signal),
+        }
+        None
+    }
+}
