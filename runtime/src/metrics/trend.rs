@@ -13,6 +13,8 @@ pub const EXACT_SAMPLES: usize = 512;
 pub struct Trend {
     count: u64,
     sum: f64,
+    /// What rounding took from the sum: Neumaier's improvement of Kahan's summation.
+    lost: f64,
     min: f64,
     max: f64,
     /// Every value, in the order of arrival, until `binned`.
@@ -28,6 +30,7 @@ impl Trend {
         Self {
             count: 0,
             sum: 0.0,
+            lost: 0.0,
             min: f64::INFINITY,
             max: f64::NEG_INFINITY,
             values: Vec::new(),
@@ -41,7 +44,7 @@ impl Trend {
     pub fn record(&mut self, value: f64) {
         debug_assert!(value.is_finite() && value >= 0.0, "{value} must be refused before it comes here");
         self.count += 1;
-        self.sum += value;
+        self.add_to_sum(value);
         self.min = self.min.min(value);
         self.max = self.max.max(value);
         if !self.binned {
@@ -62,7 +65,8 @@ impl Trend {
             return;
         }
         self.count += other.count;
-        self.sum += other.sum;
+        self.add_to_sum(other.sum);
+        self.lost += other.lost;
         self.min = self.min.min(other.min);
         self.max = self.max.max(other.max);
         if !self.binned {
@@ -84,6 +88,7 @@ impl Trend {
     pub fn clear(&mut self) {
         self.count = 0;
         self.sum = 0.0;
+        self.lost = 0.0;
         self.min = f64::INFINITY;
         self.max = f64::NEG_INFINITY;
         self.values.clear();
@@ -100,9 +105,9 @@ impl Trend {
         self.count
     }
 
-    /// The sum of all values, exact.
+    /// The sum of all values, as if it had been rounded once.
     pub const fn sum(&self) -> f64 {
-        self.sum
+        self.sum + self.lost
     }
 
     /// The least value, exact; 0 without values.
@@ -117,7 +122,7 @@ impl Trend {
 
     /// The mean; 0 without values.
     pub fn avg(&self) -> f64 {
-        if self.count == 0 { 0.0 } else { self.sum / self.count as f64 }
+        if self.count == 0 { 0.0 } else { (self.sum() / self.count as f64).clamp(self.min, self.max) }
     }
 
     /// The median: `percentile(50)`.
@@ -152,6 +157,14 @@ impl Trend {
         };
         let (at_low, at_high) = (exact(at_low, low), exact(at_high, high));
         at_low + (at_high - at_low) * (rank - low)
+    }
+
+    #[inline]
+    fn add_to_sum(&mut self, value: f64) {
+        let sum = self.sum + value;
+        // The lesser of the two is the one that loses digits.
+        self.lost += if self.sum >= value { (self.sum - sum) + value } else { (value - sum) + self.sum };
+        self.sum = sum;
     }
 
     /// Moves the values into the histogram.
@@ -215,6 +228,16 @@ mod tests {
         for percent in [0.0, 1.0, 50.0, 99.99, 100.0] {
             assert_eq!(trend.percentile(percent), 3.3);
         }
+    }
+
+    #[test]
+    fn rounding_does_not_add_up() {
+        let trend = of(&vec![0.1; 1_000_000]);
+        assert_eq!(trend.sum(), 100_000.0);
+        assert_eq!(trend.avg(), 0.1);
+        let mut merged = Trend::new();
+        (0..1_000).for_each(|_| merged.merge(&of(&vec![0.1; 1_000])));
+        assert_eq!(merged.sum(), 100_000.0);
     }
 
     #[test]

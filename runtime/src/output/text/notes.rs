@@ -1,0 +1,134 @@
+//! What went wrong, each with its remedy.
+
+use super::style::{Style, pad_left, width};
+use super::{Page, numbers};
+
+/// Distinct messages shown; the rest is counted.
+const MAX_MESSAGES: usize = 10;
+/// Columns of prose.
+const LINE_WIDTH: usize = 110;
+/// An open model whose iterations start later than this, in one case of a hundred, is not on schedule.
+const NOTABLE_LAG_MS: f64 = 10.0;
+
+impl Page<'_> {
+    /// Failed iterations by message, most frequent first.
+    pub(super) fn iteration_errors(&self) -> String {
+        let mut messages: Vec<(&String, u64)> =
+            self.summary.run.iteration_errors.iter().map(|(message, count)| (message, *count)).collect();
+        messages.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        let digits = messages.first().map_or(0, |(_, count)| count.to_string().len());
+        let further = messages.split_off(messages.len().min(MAX_MESSAGES));
+        let mut lines: Vec<String> = messages
+            .iter()
+            .map(|(message, count)| {
+                let times = self.paint.with(Style::Red, &format!("{}×", pad_left(&count.to_string(), digits)));
+                // Further lines of a message, a trace say, stand under its first.
+                format!("    {times} {}", message.replace('\n', &format!("\n{}", " ".repeat(digits + 6))))
+            })
+            .collect();
+        if !further.is_empty() {
+            let times: u64 = further.iter().map(|(_, count)| count).sum();
+            lines.push(format!("    … and {} further messages, {times} times", further.len()));
+        }
+        lines.join("\n")
+    }
+
+    pub(super) fn notes(&self) -> String {
+        let mut notes = Vec::new();
+        self.schedule_notes(&mut notes);
+        self.measurement_notes(&mut notes);
+        let run = &self.summary.run;
+        for (host, count) in &run.refused_hosts {
+            notes.push(format!(
+                "{} to {host} refused: the module may not call this host. If it should, run it again with \
+                 `--allow-host {host}`.",
+                counted(*count, "request")
+            ));
+        }
+        for (message, count) in &run.warnings {
+            let times = if *count > 1 { format!(" ({count} times)") } else { String::new() };
+            notes.push(format!("{message}{times}"));
+        }
+        if run.dropped_log_lines > 0 {
+            notes.push(format!(
+                "{} not shown: a scenario that logs in every iteration writes more than anybody can read.",
+                counted(run.dropped_log_lines, "log line")
+            ));
+        }
+        let mark = self.paint.with(Style::Yellow, "!");
+        notes.iter().map(|note| format!("    {mark} {}", wrapped(note, "      "))).collect::<Vec<_>>().join("\n")
+    }
+
+    /// Where the load was not what the plan asked for.
+    fn schedule_notes(&self, notes: &mut Vec<String>) {
+        let dropped = self.summary.count("dropped_iterations");
+        if dropped > 0 {
+            notes.push(format!(
+                "{} dropped: they were due while every VU was busy, so the load was less than planned. Raise `maxVUs` \
+                 (and `preAllocatedVUs`), or take it as the answer: the target is too slow for this rate.",
+                counted(dropped, "iteration")
+            ));
+        }
+        if let Some(lag) = self.summary.start_lag_p99_ms.filter(|lag| *lag > NOTABLE_LAG_MS) {
+            notes.push(format!(
+                "Iterations started up to {} late (p(99) of `iteration_start_lag`): this machine could not keep the \
+                 schedule. Lower the rate, free some CPU, or judge by `iteration_duration_from_due`, which has the lag in it.",
+                numbers::time(lag, self.rendering.time_unit)
+            ));
+        }
+        let interrupted = self.summary.run.interrupted_iterations;
+        if interrupted > 0 {
+            notes.push(format!(
+                "{} interrupted: still under way when `gracefulStop` was over. They are not in `iterations` nor in \
+                 `iteration_duration`; give a longer `gracefulStop` to have them finish.",
+                counted(interrupted, "iteration")
+            ));
+        }
+    }
+
+    /// Where the numbers are not the whole truth.
+    fn measurement_notes(&self, notes: &mut Vec<String>) {
+        if let Some(overflow) = &self.summary.overflow {
+            for (tag, samples) in &overflow.tags {
+                let tag = if tag.is_empty() { "Tags have".to_owned() } else { format!("The tag `{tag}` has") };
+                notes.push(format!(
+                    "{tag} too many values: at {} series the rest, {}, went under `(overflow)`. Totals are exact. Give \
+                     requests a `name` with placeholders, and do not tag by what differs from call to call.",
+                    overflow.limit,
+                    counted(*samples, "sample")
+                ));
+            }
+        }
+        for (metric, values) in &self.summary.refused_values {
+            notes.push(format!(
+                "`{metric}` refused {}: not a number, infinite, or below 0 for a counter or a trend.",
+                counted(*values, "value")
+            ));
+        }
+    }
+}
+
+/// The text with line breaks at spaces, further lines indented.
+fn wrapped(text: &str, indent: &str) -> String {
+    let mut lines = String::new();
+    let mut column = indent.len();
+    for (number, word) in text.split(' ').enumerate() {
+        let fits = column + 1 + width(word) <= LINE_WIDTH;
+        column = if fits { column + 1 } else { indent.len() } + width(word);
+        match (number, fits) {
+            (0, _) => {}
+            (_, true) => lines.push(' '),
+            (_, false) => {
+                lines.push('\n');
+                lines.push_str(indent);
+            }
+        }
+        lines.push_str(word);
+    }
+    lines
+}
+
+/// `1 request`, `2 requests`.
+fn counted(count: u64, thing: &str) -> String {
+    if count == 1 { format!("1 {thing}") } else { format!("{count} {thing}s") }
+}

@@ -1,0 +1,94 @@
+//! Whole summaries, as a person reads them.
+
+use super::super::{Format, TimeUnit};
+use super::*;
+use crate::summary::{TrendStat, fixture};
+
+fn shown(run: &fixture::Run, rendering: &Rendering) -> String {
+    Format::Text.render(&run.summary(), rendering)
+}
+
+#[test]
+fn a_calm_run() {
+    insta::assert_snapshot!(shown(&fixture::calm(), &Rendering::default()));
+}
+
+#[test]
+fn a_stormy_run() {
+    insta::assert_snapshot!(shown(&fixture::stormy(), &Rendering::default()));
+}
+
+#[test]
+fn a_stormy_run_in_full() {
+    let mut run = fixture::stormy();
+    run.settings.full = true;
+    insta::assert_snapshot!(shown(&run, &Rendering { mode: Mode::Full, ..Rendering::default() }));
+}
+
+#[test]
+fn colours_change_nothing_but_colours() {
+    let summary = fixture::stormy().summary();
+    let coloured = render(&summary, &Rendering { colour: true, ..Rendering::default() });
+    let mut plain = String::new();
+    let mut rest = coloured.as_str();
+    while let Some((before, after)) = rest.split_once("\x1b[") {
+        plain.push_str(before);
+        rest = after.split_once('m').unwrap().1;
+    }
+    plain.push_str(rest);
+    assert_ne!(coloured, plain);
+    assert_eq!(plain, render(&summary, &Rendering::default()));
+}
+
+#[test]
+fn a_part_with_a_threshold_stands_under_its_metric() {
+    let mut run = fixture::calm();
+    run.threshold("http_req_waiting{scenario:default}", "p(95)<1000");
+    let text = shown(&run, &Rendering::default());
+    let lines: Vec<&str> = text.lines().collect();
+    let part = lines.iter().position(|line| line.contains("{ scenario:default }")).unwrap();
+    assert!(lines[part - 1].trim_start().starts_with("http_req_waiting."), "{text}");
+}
+
+#[test]
+fn stats_and_unit_are_those_asked_for() {
+    let mut run = fixture::calm();
+    run.settings.trend_stats = TrendStat::parse_list("med,p(99.9),count").unwrap();
+    insta::assert_snapshot!(shown(&run, &Rendering { time_unit: Some(TimeUnit::Seconds), ..Rendering::default() }));
+}
+
+#[test]
+fn too_many_series() {
+    insta::assert_snapshot!(shown(&fixture::overflowing(), &Rendering::default()));
+}
+
+#[test]
+fn disabled_is_silent() {
+    assert_eq!(shown(&fixture::stormy(), &Rendering { mode: Mode::Disabled, ..Rendering::default() }), "");
+}
+
+#[test]
+fn the_verdict_says_why() {
+    let last = |change: &dyn Fn(&mut fixture::Run)| {
+        let mut run = fixture::calm();
+        change(&mut run);
+        shown(&run, &Rendering::default()).lines().last().unwrap().to_owned()
+    };
+    let report = [
+        last(&|_| {}),
+        last(&|run| run.thresholds.truncate(1)),
+        last(&|run| run.thresholds.clear()),
+        last(&|run| run.threshold("vus", "value<1")),
+        last(&|run| run.threshold("no_such_metric", "value<1")),
+        last(&|run| run.info.stopped_early = Some("a signal (Ctrl-C)".to_owned())),
+        last(&|run| run.info.marked_failed = Some("no coupon left".to_owned())),
+    ]
+    .join("\n");
+    insta::assert_snapshot!(report);
+}
+
+#[test]
+fn modes_are_those_of_the_option() {
+    assert_eq!("full".parse(), Ok(Mode::Full));
+    insta::assert_snapshot!("legacy".parse::<Mode>().unwrap_err(), @r#"summaryMode: "legacy" is unknown; use compact, full or disabled"#);
+}
