@@ -7,7 +7,7 @@ pub use crate::http::UrlWriter;
 pub use crate::registry::{
     At, HandleSummaryFunction, OptionsFunction, Package, ScenarioFunction, SetupFunction, TeardownFunction,
 };
-pub use crate::result::{error_text, fallible};
+pub use crate::result::{Outcome, error_text, fallible};
 pub use crate::summary::{into_files, summary_data};
 pub use crate::{__at as at, __package as package};
 

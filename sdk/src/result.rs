@@ -4,6 +4,33 @@
 //! so of the traits below the first one that fits is taken.
 #![expect(missing_docs, reason = "for the macros' output only")]
 
+/// What a scenario or teardown function may return.
+#[diagnostic::on_unimplemented(
+    message = "this function cannot return `{Self}`",
+    note = "a scenario or teardown function returns nothing, or a `Result<(), E>` with any error type"
+)]
+pub trait Outcome {
+    type Error;
+
+    fn outcome(self) -> Result<(), Self::Error>;
+}
+
+impl Outcome for () {
+    type Error = std::convert::Infallible;
+
+    fn outcome(self) -> Result<(), Self::Error> {
+        Ok(())
+    }
+}
+
+impl<E> Outcome for Result<(), E> {
+    type Error = E;
+
+    fn outcome(self) -> Self {
+        self
+    }
+}
+
 /// A text for any error: with its causes where it has them, else `Display`, else `Debug`.
 pub mod error_text {
     use std::error::Error;

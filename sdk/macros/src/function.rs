@@ -76,7 +76,7 @@ impl Function {
             ReturnType::Type(_, ty) if is_unit(ty) => quote! {{ #name(#arguments); ::core::result::Result::Ok(()) }},
             ReturnType::Type(_, ty) if matches!(**ty, Type::Never(_)) => quote! { #name(#arguments) },
             ReturnType::Type(_, ty) => quote_spanned! {ty.span()=>
-                match #name(#arguments) {
+                match ::flashcrowd::__private::Outcome::outcome(#name(#arguments)) {
                     ::core::result::Result::Ok(()) => ::core::result::Result::Ok(()),
                     ::core::result::Result::Err(__error) => {
                         #[allow(unused_imports, reason = "one of them fits the error type")]
