@@ -65,9 +65,12 @@ impl Fields {
     pub fn stages(&self, what_target_is: &str) -> Result<Vec<Stage>, FieldError> {
         let remedy = "give a list such as [{\"duration\": \"30s\", \"target\": 10}]";
         let Some(value) = self.values.get("stages") else { return Err(FieldError::missing("stages", remedy)) };
-        let Some(list) = value.as_array().filter(|list| !list.is_empty()) else {
+        let Some(list) = value.as_array() else {
             return Err(FieldError::json("stages", value, format!("is not a list of stages; {remedy}")));
         };
+        if list.is_empty() {
+            return Err(FieldError::json("stages", value, format!("has no stage; {remedy}")));
+        }
         let parse = |(index, stage): (usize, &Value)| {
             parse_stage(stage, what_target_is).map_err(|error| error.within(&format!("stages[{index}]")))
         };
@@ -109,14 +112,14 @@ fn check_keys(values: &Map<String, Value>, known: &[&str]) -> Result<(), FieldEr
 fn whole_number(key: &str, value: &Value, least: u64, most: u64) -> Result<u64, FieldError> {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be whole and in range")]
     let whole = |float: f64| (float.fract() == 0.0 && (0.0..9e15).contains(&float)).then_some(float as u64);
+    let too_small = || FieldError::json(key, value, format!("is too small; give a whole number of {least} or more"));
     match value.as_u64().or_else(|| value.as_f64().and_then(whole)) {
-        Some(number) if number < least => {
-            Err(FieldError::json(key, value, format!("is too small; give a whole number of {least} or more")))
-        }
+        Some(number) if number < least => Err(too_small()),
         Some(number) if number > most => {
             Err(FieldError::json(key, value, format!("is too large; give a whole number of at most {most}")))
         }
         Some(number) => Ok(number),
+        None if value.as_i64().is_some() => Err(too_small()),
         None => Err(FieldError::json(key, value, format!("is not a whole number; give one of {least} or more"))),
     }
 }

@@ -122,7 +122,8 @@ impl<F: VuFactory, O: Observer> Dispatch<'_, F, O> {
     /// Gives out this shard's starts, each when it is due. Late ones are given out at once.
     pub(super) async fn starts(&self, pacer: &Pacer) {
         if let Some(load_began) = self.shard.load_began_or_stopped().await {
-            let begin = load_began + self.shard.run.scenarios[self.scenario].spec.start_time;
+            let spec = &self.shard.run.scenarios[self.scenario].spec;
+            let begin = load_began + spec.start_time;
             let shards = self.desk.shards.len() as u64;
             let mut now = Instant::now();
             let mut k = self.shard.index as u64;
@@ -140,6 +141,8 @@ impl<F: VuFactory, O: Observer> Dispatch<'_, F, O> {
                 self.start(due).await;
                 k += shards;
             }
+            // The scenario lasts as long as it says, however early its last start was.
+            self.shard.sleep_until(begin + spec.executor.regular_duration()).await;
         }
         if self.desk.dispatchers.fetch_sub(1, AcqRel) == 1 {
             for shard in 0..self.desk.shards.len() {

@@ -128,5 +128,7 @@ pub fn held(counts: &[(Duration, u32)], hold: Duration) -> Vec<(Duration, u32)> 
     while let Some((_, until)) = falling.pop_front() {
         note(until, falling.front().map_or(current, |(held, _)| (*held).max(current)));
     }
+    // A hold that ends as the number rises to the same again.
+    result.dedup_by_key(|(_, number)| *number);
     result
 }

@@ -169,7 +169,7 @@ fn holdings(scenario: usize, spec: &ScenarioSpec) -> Vec<Holding> {
     .collect()
 }
 
-/// When each index (from 0) is below the count: triples of the index, a beginning and an end.
+/// When each index (from 0) is below the count: triples of the index, a beginning and an end, in order of beginnings.
 fn intervals(counts: &[(Duration, u32)], end: Duration) -> Vec<(usize, Duration, Duration)> {
     let mut open: Vec<Duration> = Vec::new();
     let mut closed = Vec::new();
@@ -182,7 +182,7 @@ fn intervals(counts: &[(Duration, u32)], end: Duration) -> Vec<(usize, Duration,
         }
         open.resize(count, at);
     }
-    // Those of one index in order, which closing them last-in first-out already gives; indices in any order.
+    closed.sort_unstable_by_key(|(index, from, _)| (*from, *index));
     closed
 }
 
