@@ -81,6 +81,7 @@ pub fn app(state: State) -> Router {
         )
         .route("/reset", routes.operation("POST", "/reset", post(seed::reset)))
         .route("/metrics", routes.operation("GET", "/metrics", get(metrics::metrics)))
+        .route("/metrics/durations", routes.operation("GET", "/metrics/durations", get(metrics::durations_json)))
         .route("/health", routes.operation("GET", "/health", get(health::health)))
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)

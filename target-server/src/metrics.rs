@@ -1,10 +1,14 @@
 //! What the server counts about itself, and `GET /metrics`.
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use hdrhistogram::Histogram as Quantiles;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -12,6 +16,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+use serde::Serialize;
 
 use crate::app::App;
 use crate::error::ApiError;
@@ -47,6 +52,8 @@ struct ResultLabels {
 pub struct Metrics {
     registry: Registry,
     requests: Family<RouteLabels, Histogram, fn() -> Histogram>,
+    /// Durations in microseconds by method and route, since the start or the last reset.
+    quantiles: Mutex<BTreeMap<(&'static str, &'static str), Quantiles<u64>>>,
     coupon_results: Family<CouponLabels, Counter>,
     payment_results: Family<ResultLabels, Counter>,
     /// Calls of the API being worked on, those waiting in the queue included.
@@ -101,6 +108,7 @@ impl Default for Metrics {
         let metrics = Self {
             registry: Registry::default(),
             requests: Family::new_with_constructor(durations as fn() -> Histogram),
+            quantiles: Mutex::default(),
             coupon_results: Family::default(),
             payment_results: Family::default(),
             in_flight: Gauge::default(),
@@ -146,6 +154,35 @@ impl Metrics {
     /// Counts one answered request. `route` is the pattern and not the URL, so that the number of series stays small.
     pub(crate) fn request(&self, method: &'static str, route: &'static str, status: u16, took: Duration) {
         self.requests.get_or_create(&RouteLabels { method, route, status }).observe(took.as_secs_f64());
+        let mut quantiles = self.quantiles.lock().unwrap_or_else(PoisonError::into_inner);
+        let histogram = quantiles.entry((method, route)).or_insert_with(three_digits);
+        histogram.saturating_record(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
+    }
+
+    /// Starts the exact quantiles anew; the counts for Prometheus go on.
+    pub(crate) fn forget_quantiles(&self) {
+        self.quantiles.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// Quantiles of the durations, by method and route, to three digits.
+    #[must_use]
+    pub fn durations(&self) -> Vec<Durations> {
+        let quantiles = self.quantiles.lock().unwrap_or_else(PoisonError::into_inner);
+        let of = |(&(method, route), histogram): (&(&'static str, &'static str), &Quantiles<u64>)| {
+            let ms = |quantile| histogram.value_at_quantile(quantile) as f64 / 1e3;
+            Durations {
+                method,
+                route,
+                count: histogram.len(),
+                mean_ms: histogram.mean() / 1e3,
+                p50_ms: ms(0.5),
+                p90_ms: ms(0.9),
+                p95_ms: ms(0.95),
+                p99_ms: ms(0.99),
+                max_ms: histogram.max() as f64 / 1e3,
+            }
+        };
+        quantiles.iter().map(of).collect()
     }
 
     /// Counts one handled coupon request. Only coupons that exist may be given: each is a series.
@@ -167,6 +204,41 @@ impl Metrics {
         encode(&mut text, &self.registry)?;
         Ok(text)
     }
+}
+
+/// How long the calls of one route took, by the server's own clock.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Durations {
+    /// The method.
+    pub method: &'static str,
+    /// The route's pattern.
+    pub route: &'static str,
+    /// Number of calls.
+    pub count: u64,
+    /// The mean.
+    pub mean_ms: f64,
+    /// The median.
+    pub p50_ms: f64,
+    /// Nine of ten were faster.
+    pub p90_ms: f64,
+    /// 95 of 100 were faster.
+    pub p95_ms: f64,
+    /// 99 of 100 were faster.
+    pub p99_ms: f64,
+    /// The slowest.
+    pub max_ms: f64,
+}
+
+/// One microsecond to an hour, within a thousandth.
+fn three_digits() -> Quantiles<u64> {
+    Quantiles::new_with_bounds(1, 3_600_000_000, 3)
+        .expect("constant bounds of which the second is over twice the first")
+}
+
+/// `GET /metrics/durations`
+pub(crate) async fn durations_json(State(app): State<App>) -> Json<Vec<Durations>> {
+    Json(app.metrics.durations())
 }
 
 /// Adds one to a gauge for as long as it lives, so that a request whose caller went away is taken off again.

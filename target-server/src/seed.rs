@@ -165,5 +165,6 @@ pub(crate) async fn reset(
         .map_err(|SeedError { field, problem }| ApiError::invalid_field(field, problem))?;
     app.seeder.reset(seed.clone()).await?;
     app.metrics.resets.inc();
+    app.metrics.forget_quantiles();
     Ok(Json(seed))
 }

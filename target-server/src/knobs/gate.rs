@@ -1,13 +1,13 @@
 //! The way into a handler: counted, queued for a place, delayed, sometimes refused.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::Instant;
 
 use super::Latency;
 use crate::error::ApiError;

@@ -28,6 +28,31 @@ async fn latency_is_added_to_calls_and_not_to_operations() -> Result {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_servers_own_clock_tells_quantiles_since_the_last_reset() -> Result {
+    let server = Local::shaped(SeedFields::default(), shape("uniform:100ms..300ms", 0.0, None))?;
+    let mut slowest = Duration::ZERO;
+    for _ in 0..200 {
+        let began = Instant::now();
+        server.get("/points/1").await?;
+        slowest = slowest.max(began.elapsed());
+    }
+    let durations = server.get("/metrics/durations").await?.json();
+    let row = &durations[0];
+    assert_eq!((row["method"].as_str(), row["route"].as_str()), (Some("GET"), Some("/points/{buyerId}")));
+    assert_eq!(row["count"], 200);
+    let ms = |name: &str| row[name].as_f64().unwrap_or(f64::NAN);
+    assert!((ms("maxMs") / 1e3 / slowest.as_secs_f64() - 1.0).abs() < 0.002, "{row} against {slowest:?}");
+    let order = ["p50Ms", "p90Ms", "p95Ms", "p99Ms", "maxMs"].map(ms);
+    assert!(order.is_sorted() && order[0] >= 100.0, "{row}");
+    // The median of 200 draws is within 50 ms of 200 ms but once in 10^11.
+    assert!((order[0] - 200.0).abs() < 50.0, "{row}");
+    server.post("/reset").await?;
+    let after = server.metrics.durations();
+    assert!(after.iter().all(|row| row.route == "/reset"), "{after:?}");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_limit_makes_calls_queue_in_order() -> Result {
     let server = Local::shaped(SeedFields::default(), shape("100ms", 0.0, Some(2)))?;
     let began = Instant::now();
