@@ -26,16 +26,8 @@ pub struct FieldError {
 
 impl FieldError {
     /// An error about the value at `path`; `problem` continues the sentence that the value begins.
-    pub fn new(
-        path: impl Into<String>,
-        value: impl fmt::Display,
-        problem: impl Into<String>,
-    ) -> Self {
-        Self {
-            path: path.into(),
-            value: cut(&value.to_string()),
-            problem: problem.into(),
-        }
+    pub fn new(path: impl Into<String>, value: impl fmt::Display, problem: impl Into<String>) -> Self {
+        Self { path: path.into(), value: cut(&value.to_string()), problem: problem.into() }
     }
 
     /// An error about a JSON value: text is shown in quotes, as it stands in the file.
@@ -45,11 +37,7 @@ impl FieldError {
 
     /// An error that no single value causes.
     pub fn bare(path: impl Into<String>, problem: impl Into<String>) -> Self {
-        Self {
-            path: path.into(),
-            value: String::new(),
-            problem: problem.into(),
-        }
+        Self { path: path.into(), value: String::new(), problem: problem.into() }
     }
 
     /// A key that must be there and is not; `remedy` says what to give.
@@ -58,11 +46,7 @@ impl FieldError {
     }
 
     /// A key that nobody knows, with the nearest of the known ones, or all of them when none is near.
-    pub fn unknown_key<'a>(
-        path: impl Into<String>,
-        key: &str,
-        known: impl IntoIterator<Item = &'a str>,
-    ) -> Self {
+    pub fn unknown_key<'a>(path: impl Into<String>, key: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
         Self::bare(path, format!("unknown key; {}", did_you_mean(key, known)))
     }
 
@@ -138,10 +122,7 @@ pub fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) ->
     if known.is_empty() {
         return "there is none to choose from".to_owned();
     }
-    let all: Vec<String> = known
-        .iter()
-        .map(|candidate| format!("`{candidate}`"))
-        .collect();
+    let all: Vec<String> = known.iter().map(|candidate| format!("`{candidate}`")).collect();
     format!("known are {}", all.join(", "))
 }
 
@@ -160,11 +141,7 @@ mod tests {
 
     #[test]
     fn an_error_names_place_value_problem_and_remedy() {
-        let error = FieldError::json(
-            "rate",
-            &json!(-5),
-            "is not a positive integer; give the number of iterations",
-        );
+        let error = FieldError::json("rate", &json!(-5), "is not a positive integer; give the number of iterations");
         assert_eq!(
             error.within("warmup").within("scenarios").to_string(),
             "scenarios.warmup.rate: -5 is not a positive integer; give the number of iterations"
@@ -173,20 +150,9 @@ mod tests {
 
     #[test]
     fn an_index_needs_no_dot() {
-        assert_eq!(
-            FieldError::missing("[2].target", "give it")
-                .within("stages")
-                .path,
-            "stages[2].target"
-        );
-        assert_eq!(
-            FieldError::missing("", "give it").within("stages").path,
-            "stages"
-        );
-        assert_eq!(
-            FieldError::missing("stages", "give it").within("").path,
-            "stages"
-        );
+        assert_eq!(FieldError::missing("[2].target", "give it").within("stages").path, "stages[2].target");
+        assert_eq!(FieldError::missing("", "give it").within("stages").path, "stages");
+        assert_eq!(FieldError::missing("stages", "give it").within("").path, "stages");
     }
 
     #[test]
@@ -215,14 +181,8 @@ mod tests {
 
     #[test]
     fn case_and_separators_do_not_make_names_differ() {
-        assert_eq!(
-            nearest("constant_vus", ["constant-vus", "ramping-vus"]),
-            Some("constant-vus")
-        );
-        assert_eq!(
-            nearest("issueCoupon", ["issue_coupon", "charge"]),
-            Some("issue_coupon")
-        );
+        assert_eq!(nearest("constant_vus", ["constant-vus", "ramping-vus"]), Some("constant-vus"));
+        assert_eq!(nearest("issueCoupon", ["issue_coupon", "charge"]), Some("issue_coupon"));
         assert_eq!(nearest("", ["a"]), None);
     }
 }

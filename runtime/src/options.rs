@@ -16,7 +16,7 @@ mod thresholds;
 
 use serde_json::{Map, Value};
 
-use crate::field_error::FieldError;
+use crate::field_error::{FieldError, nearest};
 
 pub use environment::{PREFIX, SETTINGS};
 pub(crate) use environment::from_text;
@@ -74,8 +74,7 @@ impl Options {
     /// # Errors
     /// An unknown or unsupported name, or a wrong value.
     pub(crate) fn set(&mut self, name: &str, value: &Value) -> Result<(), FieldError> {
-        let option = known::find(name)
-            .ok_or_else(|| FieldError::unknown_key(name, name, known::OPTIONS.iter().map(|option| option.name)))?;
+        let option = known::find(name).ok_or_else(|| unknown(name))?;
         if value.is_null() {
             return Ok(());
         }
@@ -153,6 +152,15 @@ impl Options {
         }
         scenario::from_shortcuts(self).map(|scenario| vec![scenario])
     }
+}
+
+/// There are too many options to name them all.
+fn unknown(name: &str) -> FieldError {
+    let remedy = match nearest(name, known::OPTIONS.iter().map(|option| option.name)) {
+        Some(nearest) => format!("did you mean `{nearest}`?"),
+        None => "docs/options.md lists the options".to_owned(),
+    };
+    FieldError::bare(name, format!("unknown key; {remedy}"))
 }
 
 #[cfg(test)]

@@ -12,9 +12,9 @@ use crate::executor::{self, ScenarioSpec};
 use crate::field_error::{FieldError, did_you_mean};
 use crate::metrics::SystemTags;
 use crate::options::{Options, ScenarioOptions, parse_thresholds, read};
+use crate::output::TimeUnit;
 use crate::threshold::Threshold;
 
-pub use crate::options::read::TimeUnit;
 pub use scale::Scale;
 
 /// k6's default of `setupTimeout` and `teardownTimeout`.

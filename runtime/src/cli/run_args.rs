@@ -95,7 +95,7 @@ pub struct OptionArgs {
     #[arg(long, value_name = "TAGS", help_heading = "Results")]
     pub system_tags: Option<String>,
 
-    /// What the summary tells of a trend: avg, min, med, max, count, sum, p(N) with N from 0 to 100, with commas
+    /// What the summary tells of a trend: avg, min, med, max, count, p(N) with N from 0 to 100, with commas
     /// [default: avg,min,med,max,p(90),p(95)]
     #[arg(long, value_name = "STATS", help_heading = "Results")]
     pub summary_trend_stats: Option<String>,

@@ -8,9 +8,8 @@ use serde_json::{Map, Value};
 use crate::duration;
 use crate::field_error::FieldError;
 use crate::metrics::SystemTags;
-
-/// k6's statistics of a trend beside `p(N)`.
-const TREND_STATS: [&str; 6] = ["avg", "min", "med", "max", "count", "sum"];
+use crate::output::TimeUnit;
+use crate::summary::TrendStat;
 
 fn fail<T>(value: &Value, problem: impl Into<String>) -> Result<T, FieldError> {
     Err(FieldError::json("", value, problem))
@@ -140,51 +139,16 @@ pub fn object<'a>(value: &'a Value, example: &str) -> Result<&'a Map<String, Val
     value.as_object().map_or_else(|| fail(value, format!("is not an object; write {example}")), Ok)
 }
 
-/// What the summary tells of a trend: `avg`, `min`, `med`, `max`, `count`, `sum` and `p(N)` with N from 0 to 100.
+/// What the summary tells of a trend: `avg`, `min`, `med`, `max`, `count` and `p(N)` with N from 0 to 100.
 ///
 /// # Errors
 /// No list, or an item that is none of them.
 pub fn trend_stats(value: &Value) -> Result<Vec<String>, FieldError> {
     let stats = list(value)?;
     for stat in &stats {
-        let percentile = stat.strip_prefix("p(").and_then(|rest| rest.strip_suffix(')'));
-        let known = match percentile {
-            Some(number) => number.parse::<f64>().is_ok_and(|number| (0.0..=100.0).contains(&number)),
-            None => TREND_STATS.contains(&stat.as_str()),
-        };
-        if !known {
-            return fail(
-                &Value::String(stat.clone()),
-                format!("is no statistic of a trend; use {} or p(N) with N from 0 to 100, such as p(99.9)", TREND_STATS.join(", ")),
-            );
-        }
+        stat.parse::<TrendStat>().map_err(|error| FieldError { path: String::new(), ..error })?;
     }
     Ok(stats)
-}
-
-/// The unit of the summary's times.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-pub enum TimeUnit {
-    /// Seconds.
-    #[serde(rename = "s")]
-    Seconds,
-    /// Milliseconds.
-    #[serde(rename = "ms")]
-    Milliseconds,
-    /// Microseconds.
-    #[serde(rename = "us")]
-    Microseconds,
-}
-
-impl TimeUnit {
-    /// `s`, `ms` or `us`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Seconds => "s",
-            Self::Milliseconds => "ms",
-            Self::Microseconds => "us",
-        }
-    }
 }
 
 /// `s`, `ms` or `us`; an empty text leaves the unit to each value.
@@ -194,10 +158,8 @@ impl TimeUnit {
 pub fn time_unit(value: &Value) -> Result<Option<TimeUnit>, FieldError> {
     match value.as_str() {
         Some("") => Ok(None),
-        Some("s") => Ok(Some(TimeUnit::Seconds)),
-        Some("ms") => Ok(Some(TimeUnit::Milliseconds)),
-        Some("us") => Ok(Some(TimeUnit::Microseconds)),
-        _ => fail(value, "is not a unit of the summary; use s, ms or us"),
+        Some(unit) => unit.parse().map(Some).map_err(|error| FieldError { path: String::new(), ..error }),
+        None => fail(value, "is not a unit of the summary; use s, ms or us"),
     }
 }
 

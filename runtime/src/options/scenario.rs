@@ -80,7 +80,7 @@ fn parse(name: &str, fields: &Map<String, Value>) -> Result<ScenarioOptions, Fie
     }
     let executor = ExecutorConfig::parse(&executor, given.clone()).map_err(|error| meant_common(error, &executor))?;
     let exec = exec.unwrap_or_else(|| DEFAULT_FUNCTION.to_owned());
-    let most_vus = most_vus(&given, executor.is_open_model());
+    let most_vus = most_vus(&given, executor.name());
     Ok(ScenarioOptions { name: name.to_owned(), executor, start_time, graceful_stop, env, tags, exec, given, most_vus })
 }
 
@@ -88,9 +88,9 @@ fn read_or<T>(value: Option<Value>, key: &str, read: impl Fn(&Value) -> Result<T
     value.map(|value| read(&value)).transpose().map_err(|error| error.within(key))
 }
 
-/// The targets of an open model's stages are rates.
-fn most_vus(given: &Map<String, Value>, open_model: bool) -> (String, u64) {
-    let stages = given.get("stages").and_then(Value::as_array).filter(|_| !open_model).into_iter().flatten();
+/// The targets of an open model's stages are rates. Asking the executor would already make plans for all of them.
+fn most_vus(given: &Map<String, Value>, executor: &str) -> (String, u64) {
+    let stages = given.get("stages").and_then(Value::as_array).filter(|_| executor == "ramping-vus").into_iter().flatten();
     let targets = stages.enumerate().map(|(index, stage)| (format!("stages[{index}].target"), &stage["target"]));
     let numbers = ["vus", "startVUs", "preAllocatedVUs", "maxVUs"].into_iter().filter_map(|key| Some((key.to_owned(), read::count(given.get(key)?).ok()?)));
     numbers.chain(targets.filter_map(|(key, value)| Some((key, read::count(value).ok()?)))).max_by_key(|(_, vus)| *vus).unwrap_or_default()
