@@ -1,6 +1,6 @@
 //! Checks, and metrics by category.
 
-use super::style::{Style, pad, width};
+use super::style::{Style, pad, plain, width};
 use super::{Mode, Page, numbers};
 use crate::metrics::builtin;
 use crate::summary::{Check, MetricSummary, MetricValue};
@@ -39,7 +39,8 @@ impl Page<'_> {
             return String::new();
         };
         let total = passes + fails;
-        let per_second = total as f64 / self.summary.run.duration.as_secs_f64().max(f64::MIN_POSITIVE);
+        let seconds = self.summary.run.duration.as_secs_f64();
+        let per_second = if seconds > 0.0 { total as f64 / seconds } else { 0.0 };
         let line = |name: &str, cells: [String; 2]| Line {
             name: name.to_owned(),
             shift: 0,
@@ -71,13 +72,13 @@ impl Page<'_> {
 
     /// One check, with counts if it ever failed.
     pub(super) fn check(&self, check: &Check, place: &str) -> String {
-        let place = if place.is_empty() { String::new() } else { format!(" ({place})") };
+        let place = if place.is_empty() { String::new() } else { format!(" ({})", plain(place)) };
         let place = self.paint.with(Style::Faint, &place);
         if check.fails == 0 {
-            return format!("{INDENT}{} {}{place}", self.paint.with(Style::Green, "✓"), check.name);
+            return format!("{INDENT}{} {}{place}", self.paint.with(Style::Green, "✓"), plain(&check.name));
         }
         let share = check.passes as f64 / (check.passes + check.fails) as f64;
-        let name = self.paint.with(Style::Red, &format!("✗ {}", check.name));
+        let name = self.paint.with(Style::Red, &format!("✗ {}", plain(&check.name)));
         let counts = format!("↳  {} — ✓ {} / ✗ {}", numbers::percent(share), check.passes, check.fails);
         format!("{INDENT}{name}{place}\n{INDENT}  {}", self.paint.with(Style::Red, &counts))
     }
@@ -129,8 +130,8 @@ impl Page<'_> {
                 .collect(),
         };
         let (name, shift) = match &metric.selector {
-            Some(selector) => (format!("{{ {selector} }}"), 2),
-            None => (metric.name.clone(), 0),
+            Some(selector) => (format!("{{ {} }}", plain(selector)), 2),
+            None => (plain(&metric.name), 0),
         };
         Line { name, shift, is_trend: matches!(metric.value, MetricValue::Trend(_)), cells }
     }

@@ -12,7 +12,7 @@ mod thresholds;
 
 use std::str::FromStr;
 
-use self::style::{Paint, Style};
+use self::style::{Paint, Style, plain};
 use super::{Rendering, numbers};
 use crate::field_error::FieldError;
 use crate::summary::{Block, Summary};
@@ -99,7 +99,7 @@ impl Page<'_> {
         });
         let checks: Vec<String> = block.checks.iter().map(|check| self.check(check, "")).collect();
         let body = joined(&[description, checks.join("\n"), self.metric_sections(&block.metrics)]);
-        self.section(&format!("{}: {}", block.kind, block.name), &body)
+        self.section(&format!("{}: {}", block.kind, plain(&block.name)), &body)
     }
 
     /// The last line: whether the run passed, why, and which run it was.
@@ -130,8 +130,8 @@ impl Page<'_> {
         format!(
             "  {}  {}  {}",
             self.paint.with(style, word),
-            reasons.join("; "),
-            self.paint.with(Style::Faint, &format!("({which})"))
+            plain(&reasons.join("; ")),
+            self.paint.with(Style::Faint, &format!("({})", plain(&which)))
         )
     }
 }

@@ -1,6 +1,6 @@
 //! What went wrong, each with its remedy.
 
-use super::style::{Style, pad_left, width};
+use super::style::{Style, pad_left, plain, width};
 use super::{Page, numbers};
 
 /// Distinct messages shown; the rest is counted.
@@ -23,7 +23,8 @@ impl Page<'_> {
             .map(|(message, count)| {
                 let times = self.paint.with(Style::Red, &format!("{}×", pad_left(&count.to_string(), digits)));
                 // Further lines of a message, a trace say, stand under its first.
-                format!("    {times} {}", message.replace('\n', &format!("\n{}", " ".repeat(digits + 6))))
+                let lines: Vec<String> = message.lines().map(plain).collect();
+                format!("    {times} {}", lines.join(&format!("\n{}│ ", " ".repeat(digits + 6))))
             })
             .collect();
         if !further.is_empty() {
@@ -56,7 +57,11 @@ impl Page<'_> {
             ));
         }
         let mark = self.paint.with(Style::Yellow, "!");
-        notes.iter().map(|note| format!("    {mark} {}", wrapped(note, "      "))).collect::<Vec<_>>().join("\n")
+        notes
+            .iter()
+            .map(|note| format!("    {mark} {}", wrapped(&plain(note), "      ")))
+            .collect::<Vec<_>>()
+            .join("\n")
     }
 
     /// Where the load was not what the plan asked for.

@@ -31,6 +31,34 @@ impl Paint {
     }
 }
 
+/// A text from a module or a server as part of one line: what moves the cursor, colours, or turns the writing direction is
+/// shown as an escape instead of done. Nobody but us writes `✓ PASSED`.
+pub(super) fn plain(text: &str) -> String {
+    text.chars().fold(String::with_capacity(text.len()), |mut plain, character| {
+        if character.is_control() || matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}') {
+            plain.extend(character.escape_default());
+        } else {
+            plain.push(character);
+        }
+        plain
+    })
+}
+
+/// The text, cut where it is wider than so many columns.
+pub(super) fn cut(text: &str, columns: usize) -> String {
+    if width(text) <= columns {
+        return text.to_owned();
+    }
+    let mut left = columns.saturating_sub(1);
+    let fitting = text.chars().take_while(|character| {
+        let needed = if is_wide(*character) { 2 } else { 1 };
+        let fits = needed <= left;
+        left = left.saturating_sub(needed);
+        fits
+    });
+    fitting.chain(['…']).collect()
+}
+
 /// Columns of a terminal that a text takes: East Asian wide characters take two.
 pub(super) fn width(text: &str) -> usize {
     text.chars().map(|character| if is_wide(character) { 2 } else { 1 }).sum()
@@ -63,6 +91,18 @@ mod tests {
         assert_eq!(pad("쿠폰", 6, '.'), "쿠폰..");
         assert_eq!(pad_left("쿠폰", 6), "  쿠폰");
         assert_eq!(pad("too long", 3, '.'), "too long");
+    }
+
+    #[test]
+    fn a_long_text_is_cut_between_characters() {
+        assert_eq!(cut("/coupons", 8), "/coupons");
+        assert_eq!(cut("/coupons/issue", 8), "/coupon…");
+        assert_eq!(cut("쿠폰발급", 6), "쿠폰…");
+    }
+
+    #[test]
+    fn what_a_terminal_would_obey_is_shown() {
+        assert_eq!(plain("a\u{1b}[2Jb\nc\u{202e}d 쿠폰"), "a\\u{1b}[2Jb\\nc\\u{202e}d 쿠폰");
     }
 
     #[test]

@@ -1,11 +1,14 @@
 //! Break-downs by scenario, by request and by answer.
 
-use super::style::{Style, pad, pad_left, width};
+use super::style::{Style, cut, pad, pad_left, plain, width};
 use super::{Page, Rendering, numbers};
 use crate::summary::{Requests, Summary};
 
 /// Rows shown of a break-down; the rest is named by its number.
 const MAX_ROWS: usize = 20;
+
+/// A longer name is cut.
+const MAX_NAME_WIDTH: usize = 70;
 
 /// Rows under named columns.
 pub(super) struct Table {
@@ -19,10 +22,12 @@ impl Page<'_> {
         if table.rows.is_empty() {
             return String::new();
         }
-        let names = table.rows.iter().map(|(name, _)| width(name)).max().unwrap_or(0).max(width(title)) + 2;
+        let shown: Vec<(String, &Vec<String>)> =
+            table.rows.iter().take(MAX_ROWS).map(|(name, cells)| (cut(&plain(name), MAX_NAME_WIDTH), cells)).collect();
+        let names = shown.iter().map(|(name, _)| width(name)).max().unwrap_or(0).max(width(title)) + 2;
         let widths: Vec<usize> = (0..table.columns.len())
             .map(|column| {
-                let cells = table.rows.iter().take(MAX_ROWS).map(|(_, cells)| width(&cells[column]));
+                let cells = shown.iter().map(|(_, cells)| width(&cells[column]));
                 cells.max().unwrap_or(0).max(width(table.columns[column]))
             })
             .collect();
@@ -32,7 +37,7 @@ impl Page<'_> {
         let head: Vec<String> = table.columns.iter().map(|column| (*column).to_owned()).collect();
         let heading = format!("{} {}", self.title(title), " ".repeat(names.saturating_sub(width(title) + 1)));
         let mut lines = vec![format!("  {heading}{}", self.paint.with(Style::Faint, &columns(&head))), String::new()];
-        for (name, cells) in table.rows.iter().take(MAX_ROWS) {
+        for (name, cells) in &shown {
             let dots = pad("", names - width(name), '.');
             lines.push(format!("    {name}{}{}", self.paint.with(Style::Faint, &dots), columns(cells)));
         }

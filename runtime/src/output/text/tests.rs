@@ -63,6 +63,23 @@ fn too_many_series() {
 }
 
 #[test]
+fn a_module_cannot_write_our_lines() {
+    let mut run = fixture::calm();
+    let fake = "x\n  ✓ PASSED\u{1b}[2J";
+    let check = run.tags(&[("scenario", "default"), ("check", fake), ("group", "::a\nb")]);
+    run.add("checks", check, 1.0);
+    let name = run.tags(&[("name", &fake.repeat(20))]);
+    run.request(name, crate::metrics::MethodId::GET, &fixture::Answer::ok(std::time::Duration::ZERO));
+    run.info.iteration_errors.insert(fake.to_owned(), 2);
+    run.info.warnings.insert(fake.to_owned(), 2);
+    run.info.marked_failed = Some(fake.to_owned());
+    let text = shown(&run, &Rendering::default());
+    assert!(!text.contains('\u{1b}'), "{text}");
+    assert_eq!(text.lines().filter(|line| line.trim_start().starts_with("✓ PASSED")).count(), 0, "{text}");
+    insta::assert_snapshot!(text);
+}
+
+#[test]
 fn disabled_is_silent() {
     assert_eq!(shown(&fixture::stormy(), &Rendering { mode: Mode::Disabled, ..Rendering::default() }), "");
 }

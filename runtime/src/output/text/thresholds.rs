@@ -1,6 +1,6 @@
 //! Each threshold with what became of it.
 
-use super::style::Style;
+use super::style::{Style, plain};
 use super::{Page, numbers};
 use crate::metrics::Kind;
 use crate::summary::{MetricSummary, ThresholdSummary};
@@ -15,7 +15,7 @@ impl Page<'_> {
             .filter(|metric| !metric.thresholds.is_empty())
             .map(|metric| {
                 let lines = metric.thresholds.iter().map(|threshold| self.threshold(metric, threshold));
-                format!("    {}\n{}", metric.name, lines.collect::<Vec<_>>().join("\n"))
+                format!("    {}\n{}", plain(&metric.name), lines.collect::<Vec<_>>().join("\n"))
             })
             .collect();
         self.section("THRESHOLDS", &metrics.join("\n\n"))
@@ -41,7 +41,7 @@ impl Page<'_> {
             },
             Verdict::Unfit(kind) => format!("the metric is a {kind}; use {}", Aggregation::names_for(kind)),
         };
-        format!("    {} '{}' {found}", self.paint.with(style, mark), threshold.expression)
+        format!("    {} '{}' {found}", self.paint.with(style, mark), plain(&threshold.expression))
     }
 
     /// The value that was compared, in the look that the metric has elsewhere.
