@@ -174,13 +174,23 @@ impl<F: VuFactory, O: Observer> Dispatch<'_, F, O> {
         true
     }
 
-    /// Gives this start to somebody free here, for whom it is reserved.
+    /// Gives this start to somebody free here, for whom it is reserved; he may have been called off since.
     fn seat(&self, due: Instant) {
         let seat = self.bench.free.borrow_mut().pop_front();
-        debug_assert!(seat.is_some() || self.shard.run.stop.level().is_some(), "a reserved virtual user is free");
-        if let Some(seat) = seat {
-            seat.due.set(Some(due));
-            seat.control.wake();
+        match seat {
+            Some(seat) => {
+                seat.due.set(Some(due));
+                seat.control.wake();
+            }
+            None => self.too_late(),
+        }
+    }
+
+    /// A start was given out that cannot run any more: the scenario's time is over. One that a stop prevents is not
+    /// counted, as are those that were never given out.
+    fn too_late(&self) {
+        if self.shard.run.stop.level().is_none() {
+            self.shard.dropped(self.scenario, 1);
         }
     }
 
@@ -244,9 +254,12 @@ impl<F: VuFactory, O: Observer> Dispatch<'_, F, O> {
             self.bench.free.borrow_mut().push_back(Rc::clone(&seat));
             self.desk.shards[self.shard.index].free.fetch_add(1, AcqRel);
             drop(ready.take());
-            let Some(due) = slot.control.until(|| seat.due.take()).await else { break };
-            // Reserved at the moment at which the load was stopped: too late.
+            let Some(due) = slot.control.until(|| seat.due.take()).await else {
+                self.get_up(&seat);
+                break;
+            };
             if slot.control.finishing() {
+                self.too_late();
                 break;
             }
             if iterate(self.shard, self.scenario, &slot.control, vu, slot.id, Some(due)).await == Outcome::Interrupted {
@@ -254,6 +267,17 @@ impl<F: VuFactory, O: Observer> Dispatch<'_, F, O> {
             }
         }
         progress.active_vus.fetch_sub(1, Relaxed);
+    }
+
+    /// Takes a virtual user off the bench that was called off while it waited there.
+    fn get_up(&self, seat: &Rc<Seat>) {
+        let mut free = self.bench.free.borrow_mut();
+        let waiting = free.len();
+        free.retain(|other| !Rc::ptr_eq(seat, other));
+        if free.len() < waiting {
+            // Where the count is 0 already, another shard has reserved it, and will find nobody.
+            take_one(&self.desk.shards[self.shard.index].free);
+        }
     }
 
     /// Waits on the spare bench until this virtual user is wanted.

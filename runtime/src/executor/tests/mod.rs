@@ -100,7 +100,7 @@ fn wrong_options_are_refused_with_a_remedy() {
         scenarios.warmup.executor: "externally-controlled" is no executor; known are `shared-iterations`, `per-vu-iterations`, `constant-vus`, `ramping-vus`, `constant-arrival-rate`, `ramping-arrival-rate`
         scenarios.warmup.duration: is missing; give for how long to run, such as 30s
         scenarios.warmup.vus: 0 is too small; give a whole number of 1 or more
-        scenarios.warmup.vus: -1 is not a whole number; give one of 1 or more
+        scenarios.warmup.vus: -1 is too small; give a whole number of 1 or more
         scenarios.warmup.vus: 1.5 is not a whole number; give one of 1 or more
         scenarios.warmup.vus: "ten" is not a whole number; give one of 1 or more
         scenarios.warmup.vus: 5000000000 is too large; give a whole number of at most 4294967295
@@ -112,16 +112,16 @@ fn wrong_options_are_refused_with_a_remedy() {
         scenarios.warmup.iterations: 0 is too small; give a whole number of 1 or more
         scenarios.warmup.maxDuration: "10ms" is too short; give at least 1s
         scenarios.warmup.stages: is missing; give a list such as [{"duration": "30s", "target": 10}]
-        scenarios.warmup.stages: [] is not a list of stages; give a list such as [{"duration": "30s", "target": 10}]
+        scenarios.warmup.stages: [] has no stage; give a list such as [{"duration": "30s", "target": 10}]
         scenarios.warmup.stages[0].target: is missing; give the number of virtual users at the stage's end
         scenarios.warmup.stages[1].duration: is missing; give the stage's length, such as 30s, or 0s to jump
-        scenarios.warmup.stages[0].target: -1 is not a whole number; give one of 0 or more
+        scenarios.warmup.stages[0].target: -1 is too small; give a whole number of 0 or more
         scenarios.warmup.stages[0].targets: unknown key; did you mean `target`?
         scenarios.warmup.stages[0]: "1s:10" is not a stage; give {"duration": "30s", "target": 10}
         scenarios.warmup.stages: never reach a virtual user; give a target or startVUs above 0
         scenarios.warmup.startVus: unknown key; did you mean `startVUs`?
         scenarios.warmup.rate: is missing; give the number of iterations started per timeUnit
-        scenarios.warmup.rate: -5 is not a whole number; give one of 1 or more
+        scenarios.warmup.rate: -5 is too small; give a whole number of 1 or more
         scenarios.warmup.rate: 0 is too small; give a whole number of 1 or more
         scenarios.warmup.duration: is missing; give for how long to run, such as 30s
         scenarios.warmup.preAllocatedVUs: is missing; give how many virtual users to make before the load: about rate times the length of an iteration

@@ -202,3 +202,22 @@ fn starts_that_are_late_are_made_up_for() {
     let late = report.seen.iter().filter(|seen| seen.started * 1_000 > seen.due_us.unwrap() + 1_000).count();
     assert!((15..=20).contains(&late), "{late} were late");
 }
+
+#[test]
+fn starts_that_come_too_late_to_run_are_dropped_and_not_lost() {
+    on_shards(|shards| {
+        let scenario = scenario!(
+            "executor": "constant-arrival-rate", "rate": 100, "duration": "1s", "preAllocatedVUs": 40, "gracefulStop": "0s"
+        );
+        let report = paused(async {
+            // From 900 ms after the load's beginning the clock jumps beyond the scenario's end.
+            let jump = async {
+                tokio::time::sleep(Duration::from_millis(905)).await;
+                tokio::time::advance(Duration::from_millis(500)).await;
+            };
+            let (report, ()) = tokio::join!(Test::new(vec![scenario], takes!(1)).shards(shards).go(), jump);
+            report
+        });
+        assert_eq!(report.seen.len() as u64 + report.dropped(), 100);
+    });
+}
