@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{RunInfo, ScenarioInfo, Summary, SummarySettings};
 use crate::metrics::{
-    Aggregator, Contains, HttpKey, HttpSample, Kind, MethodId, Recorder, Registry, SystemTags, TagSetId, builtin,
+    Aggregator, Contains, HttpKey, HttpSample, Kind, MethodId, Recorder, Registry, SystemTags, TagSetId,
 };
 use crate::threshold::Threshold;
 
@@ -210,12 +210,15 @@ fn storm(run: &Run, scenario: &str, rounds: u64, base_ms: u64) {
     run.add("dropped_iterations", base, rounds as f64 / 10.0);
 }
 
-/// A module that tags its requests with something different each time.
+/// A module whose URLs and tags differ from call to call.
 pub(crate) fn overflowing() -> Run {
     let run = Run::new(500);
     for user in 0..2_000 {
-        let tags = run.tags(&[("user", &user.to_string())]);
-        run.recorder.lock().unwrap().add(builtin::ITERATIONS, tags, 1.0);
+        let url = format!("http://127.0.0.1:8080/points/{user}");
+        let tags = run.tags(&[("scenario", "default"), ("name", &url), ("url", &url)]);
+        run.request(tags, MethodId::GET, &Answer::ok(Duration::from_millis(5)));
+        let tags = run.tags(&[("scenario", "default"), ("user", &user.to_string())]);
+        run.add("iterations", tags, 1.0);
     }
     run
 }

@@ -94,15 +94,20 @@ impl Page<'_> {
     /// Where the numbers are not the whole truth.
     fn measurement_notes(&self, notes: &mut Vec<String>) {
         if let Some(overflow) = &self.summary.overflow {
-            for (tag, samples) in &overflow.tags {
-                let tag = if tag.is_empty() { "Tags have".to_owned() } else { format!("The tag `{tag}` has") };
-                notes.push(format!(
-                    "{tag} too many values: at {} series the rest, {}, went under `(overflow)`. Totals are exact. Give \
-                     requests a `name` with placeholders, and do not tag by what differs from call to call.",
-                    overflow.limit,
-                    counted(*samples, "sample")
-                ));
-            }
+            let tags: Vec<String> = overflow
+                .tags
+                .iter()
+                .map(|(tag, samples)| {
+                    let tag = if tag.is_empty() { "all tags".to_owned() } else { format!("`{tag}`") };
+                    format!("{tag} ({})", counted(*samples, "sample"))
+                })
+                .collect();
+            notes.push(format!(
+                "Tags with too many values: {}. Beyond {} series their values became `(overflow)`; totals are exact. Give \
+                 requests a `name` with placeholders, and do not tag by what differs from call to call.",
+                tags.join(", "),
+                overflow.limit
+            ));
         }
         for (metric, values) in &self.summary.refused_values {
             notes.push(format!(
