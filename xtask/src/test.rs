@@ -11,7 +11,6 @@ const STEPS: &[Step] = &[
     ("formatting", || run(&mut cargo(&["fmt", "--all", "--check"]))),
     ("modules", guests::build),
     ("lints", lints),
-    ("programs", || run(&mut cargo(&["build", "--workspace", "--exclude", "xtask", "--bins"]))),
     ("tests", || run(&mut cargo(&["test", "--workspace", "--lib", "--bins", "--tests", "--no-fail-fast"]))),
     ("documentation tests", || run(&mut cargo(&["test", "--workspace", "--doc", "--no-fail-fast"]))),
     ("documentation", documentation),

@@ -9,6 +9,8 @@ mod failure;
 mod meter;
 mod rate_limit;
 mod target;
+#[cfg(test)]
+mod tests;
 
 pub use client::{Client, ClientSettings, Exchange, Outgoing, Timings};
 pub use failure::{ErrorCode, Failure};
