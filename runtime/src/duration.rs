@@ -42,11 +42,9 @@ impl DurationError {
     }
 }
 
-const NOT_A_DURATION: &str =
-    "is not a duration; write one such as 30s, 1m30s or 500ms, or a number of milliseconds";
+const NOT_A_DURATION: &str = "is not a duration; write one such as 30s, 1m30s or 500ms, or a number of milliseconds";
 const NO_UNIT: &str = "lacks a unit after a number; write one such as 30s, 1m30s or 500ms";
-const UNKNOWN_UNIT: &str =
-    "has an unknown unit; the units are d, h, m, s, ms, us and ns, as in 1m30s";
+const UNKNOWN_UNIT: &str = "has an unknown unit; the units are d, h, m, s, ms, us and ns, as in 1m30s";
 const NEGATIVE: &str = "is negative; give a duration of zero or more, such as 30s";
 const TOO_LONG: &str = "is too long; the greatest duration is about 292 years";
 
@@ -55,10 +53,7 @@ const TOO_LONG: &str = "is too long; the greatest duration is about 292 years";
 /// # Errors
 /// Text that is no duration, is negative, or is longer than Go's greatest.
 pub fn parse(text: &str) -> Result<Duration, DurationError> {
-    let fail = |problem| DurationError {
-        value: format!("\"{text}\""),
-        problem,
-    };
+    let fail = |problem| DurationError { value: format!("\"{text}\""), problem };
     let trimmed = text.trim();
     let (negative, unsigned) = match trimmed.as_bytes().first() {
         Some(b'-') => (true, &trimmed[1..]),
@@ -80,24 +75,14 @@ fn parse_unsigned(text: &str) -> Result<u128, &'static str> {
     let mut total: u128 = 0;
     while !rest.is_empty() {
         let number = Decimal::take(&mut rest).ok_or(NOT_A_DURATION)??;
-        let unit_end = rest
-            .find(|c: char| c.is_ascii_digit() || c == '.')
-            .unwrap_or(rest.len());
+        let unit_end = rest.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(rest.len());
         let unit_ns = match &rest[..unit_end] {
             "" if total == 0 && rest.is_empty() && text.len() == number.length => 1_000_000,
             "" => return Err(NO_UNIT),
-            name => {
-                UNITS
-                    .iter()
-                    .find(|(unit, _)| *unit == name)
-                    .ok_or(UNKNOWN_UNIT)?
-                    .1
-            }
+            name => UNITS.iter().find(|(unit, _)| *unit == name).ok_or(UNKNOWN_UNIT)?.1,
         };
         rest = &rest[unit_end..];
-        total = total
-            .checked_add(number.times(unit_ns).ok_or(TOO_LONG)?)
-            .ok_or(TOO_LONG)?;
+        total = total.checked_add(number.times(unit_ns).ok_or(TOO_LONG)?).ok_or(TOO_LONG)?;
     }
     Ok(total)
 }
@@ -117,8 +102,7 @@ impl Decimal {
 
     /// Takes a number such as `1`, `1.5`, `.5` or `1.` off the front; `None` if there is none.
     fn take(text: &mut &str) -> Option<Result<Self, &'static str>> {
-        let digits =
-            |text: &str| text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        let digits = |text: &str| text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
         let whole_length = digits(text);
         let (whole, mut rest) = text.split_at(whole_length);
         let mut fraction = "";
@@ -134,29 +118,18 @@ impl Decimal {
         *text = rest;
         let fraction = &fraction[..fraction.len().min(Self::FRACTION_DIGITS)];
         let number = |digits: &str| {
-            if digits.is_empty() {
-                Some(0)
-            } else {
-                digits.parse().ok()
-            }
+            if digits.is_empty() { Some(0) } else { digits.parse().ok() }
         };
         let (Some(whole), Some(fraction_value)) = (number(whole), number(fraction)) else {
             return Some(Err(TOO_LONG));
         };
         let fraction_scale = fraction.chars().fold(1, |scale: u128, _| scale * 10);
-        Some(Ok(Self {
-            whole,
-            fraction: fraction_value,
-            fraction_scale,
-            length,
-        }))
+        Some(Ok(Self { whole, fraction: fraction_value, fraction_scale, length }))
     }
 
     /// Nanoseconds, rounded down as Go does.
     fn times(&self, unit_ns: u128) -> Option<u128> {
-        self.whole
-            .checked_mul(unit_ns)?
-            .checked_add(self.fraction * unit_ns / self.fraction_scale)
+        self.whole.checked_mul(unit_ns)?.checked_add(self.fraction * unit_ns / self.fraction_scale)
     }
 }
 
@@ -172,16 +145,12 @@ fn from_nanoseconds(nanoseconds: u128) -> Option<Duration> {
 /// # Errors
 /// As [`parse`]; also a value that is neither text nor a number.
 pub fn from_json(value: &Value) -> Result<Duration, DurationError> {
-    let fail = |problem| DurationError {
-        value: value.to_string(),
-        problem,
-    };
+    let fail = |problem| DurationError { value: value.to_string(), problem };
     match value {
         Value::String(text) => parse(text),
         Value::Number(number) => {
             if let Some(milliseconds) = number.as_u64() {
-                return from_nanoseconds(u128::from(milliseconds) * 1_000_000)
-                    .ok_or_else(|| fail(TOO_LONG));
+                return from_nanoseconds(u128::from(milliseconds) * 1_000_000).ok_or_else(|| fail(TOO_LONG));
             }
             let milliseconds = number.as_f64().ok_or_else(|| fail(NOT_A_DURATION))?;
             if milliseconds < 0.0 {
@@ -231,7 +200,7 @@ fn decimal(value: u128, scale: u128) -> String {
     format!("{whole}.{}", digits.trim_end_matches('0'))
 }
 
-/// For serde fields: writes what [`format`] gives, reads what [`from_json`] takes.
+/// For serde fields: writes what [`format()`] gives, reads what [`from_json`] takes.
 pub mod text {
     use std::time::Duration;
 
@@ -286,14 +255,8 @@ mod tests {
             ("1500", MS(1_500)),
             ("0.25", Duration::from_micros(250)),
             (" 10s ", MS(10_000)),
-            (
-                "0.3333333333333333333333333s",
-                Duration::from_nanos(333_333_333),
-            ),
-            (
-                "9223372036854775807ns",
-                Duration::from_nanos(i64::MAX as u64),
-            ),
+            ("0.3333333333333333333333333s", Duration::from_nanos(333_333_333)),
+            ("9223372036854775807ns", Duration::from_nanos(i64::MAX as u64)),
         ] {
             assert_eq!(parse(text), Ok(expected), "{text}");
         }
@@ -341,10 +304,7 @@ mod tests {
             "s",
             "1m-3s",
         ];
-        let errors: Vec<String> = texts
-            .iter()
-            .map(|text| parse(text).unwrap_err().to_string())
-            .collect();
+        let errors: Vec<String> = texts.iter().map(|text| parse(text).unwrap_err().to_string()).collect();
         insta::assert_snapshot!(errors.join("\n"), @r#"
         "" is not a duration; write one such as 30s, 1m30s or 500ms, or a number of milliseconds
         "abc" is not a duration; write one such as 30s, 1m30s or 500ms, or a number of milliseconds
@@ -358,18 +318,8 @@ mod tests {
         "s" is not a duration; write one such as 30s, 1m30s or 500ms, or a number of milliseconds
         "1m-3s" has an unknown unit; the units are d, h, m, s, ms, us and ns, as in 1m30s
         "#);
-        let values = [
-            json!(-1),
-            json!(null),
-            json!(true),
-            json!(["1s"]),
-            json!(1e300),
-            json!(u64::MAX),
-        ];
-        let errors: Vec<String> = values
-            .iter()
-            .map(|value| from_json(value).unwrap_err().to_string())
-            .collect();
+        let values = [json!(-1), json!(null), json!(true), json!(["1s"]), json!(1e300), json!(u64::MAX)];
+        let errors: Vec<String> = values.iter().map(|value| from_json(value).unwrap_err().to_string()).collect();
         insta::assert_snapshot!(errors.join("\n"), @r#"
         -1 is negative; give a duration of zero or more, such as 30s
         null is not a duration; write one such as 30s, 1m30s or 500ms, or a number of milliseconds
@@ -388,10 +338,7 @@ mod tests {
             pause: Duration,
         }
         let fields: Fields = serde_json::from_value(json!({"pause": 90_000})).unwrap();
-        assert_eq!(
-            serde_json::to_value(&fields).unwrap(),
-            json!({"pause": "1m30s"})
-        );
+        assert_eq!(serde_json::to_value(&fields).unwrap(), json!({"pause": "1m30s"}));
         assert!(serde_json::from_value::<Fields>(json!({"pause": "soon"})).is_err());
     }
 

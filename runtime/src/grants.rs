@@ -128,7 +128,9 @@ impl Grants {
         let wanted = normalise(host)?;
         self.0.iter().find_map(|grant| match &grant.hosts {
             hosts if hosts.include(&wanted) => Some(format!("{grant} is, and the port differs")),
-            Hosts::Below(suffix) if suffix == host => Some(format!("{grant} stands for the names below {suffix}, not for itself")),
+            Hosts::Below(suffix) if suffix == host => {
+                Some(format!("{grant} stands for the names below {suffix}, not for itself"))
+            }
             Hosts::Name(name) if host.strip_suffix(name).is_some_and(|rest| rest.ends_with('.')) => {
                 Some(format!("{grant} is, which does not grant the names below it"))
             }
@@ -162,11 +164,14 @@ impl Grant {
             return Err(fail(&format!("names no host; {SHAPE}")));
         }
         if text.contains("://") {
-            let host = Self::of_url(text).map_or_else(|| SHAPE.to_owned(), |grant| format!("give its host alone: {grant}"));
+            let host =
+                Self::of_url(text).map_or_else(|| SHAPE.to_owned(), |grant| format!("give its host alone: {grant}"));
             return Err(fail(&format!("is a URL; {host}")));
         }
         if text == "*" {
-            return Err(fail("would grant everything; name the hosts, or write 0.0.0.0/0,::/0 if any address is really meant"));
+            return Err(fail(
+                "would grant everything; name the hosts, or write 0.0.0.0/0,::/0 if any address is really meant",
+            ));
         }
         let (host, port) = split_port(text).map_err(|problem| fail(&problem))?;
         let hosts = Hosts::parse(host).map_err(|problem| fail(&problem))?;
@@ -238,7 +243,8 @@ impl Hosts {
     }
 
     fn parse_network(text: &str) -> Result<Self, String> {
-        let network: IpNet = text.parse().map_err(|_| "is not a network; write one such as 10.0.0.0/8 or fd00::/8".to_owned())?;
+        let network: IpNet =
+            text.parse().map_err(|_| "is not a network; write one such as 10.0.0.0/8 or fd00::/8".to_owned())?;
         if network.trunc() != network {
             return Err(format!("has an address within the network, not the network's own; write {}", network.trunc()));
         }
@@ -263,7 +269,9 @@ fn split_port(text: &str) -> Result<(&str, Option<u16>), String> {
     let (host, port) = if let Some(inner) = text.strip_prefix('[') {
         let (host, rest) = inner.split_once(']').ok_or("lacks a `]`; write it as [::1] or [::1]:8080")?;
         if host.parse::<Ipv6Addr>().is_err() && host.parse::<Ipv6Net>().is_err() {
-            return Err("has something other than an IPv6 address in its brackets; write it as [::1] or [::1]:8080".to_owned());
+            return Err(
+                "has something other than an IPv6 address in its brackets; write it as [::1] or [::1]:8080".to_owned()
+            );
         }
         match (rest, rest.strip_prefix(':')) {
             ("", _) => return Ok((host, None)),
@@ -296,7 +304,8 @@ fn normalise(text: &str) -> Option<Host<String>> {
             let name = without_dot(&name);
             // What the system's resolver would choke on, or take for something else, is no name.
             let label = |label: &str| {
-                !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+                !label.is_empty()
+                    && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
             };
             name.split('.').all(label).then(|| Host::Domain(name.to_owned()))
         }

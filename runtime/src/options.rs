@@ -18,8 +18,8 @@ use serde_json::{Map, Value};
 
 use crate::field_error::{FieldError, nearest};
 
-pub use environment::{PREFIX, SETTINGS};
 pub(crate) use environment::from_text;
+pub use environment::{PREFIX, SETTINGS};
 pub use scenario::{DEFAULT_FUNCTION, DEFAULT_SCENARIO, ScenarioOptions};
 pub(crate) use thresholds::parse as parse_thresholds;
 
@@ -41,7 +41,13 @@ impl Options {
         let fields = match json {
             Value::Null => return Ok(Self::default()),
             Value::Object(fields) => fields,
-            other => return Err(FieldError::json("options", other, "is not an object; write {\"vus\": 10, \"duration\": \"30s\"}")),
+            other => {
+                return Err(FieldError::json(
+                    "options",
+                    other,
+                    "is not an object; write {\"vus\": 10, \"duration\": \"30s\"}",
+                ));
+            }
         };
         let mut options = Self::default();
         for (name, value) in fields {

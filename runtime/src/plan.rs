@@ -122,7 +122,8 @@ impl Plan {
             scenarios_json.insert(scenario.name.clone(), to_json(&scenario));
             scenarios.push(plan_scenario(scenario, module, scale, &mut scaled)?);
         }
-        let specs: Vec<ScenarioSpec> = scenarios.iter().map(|scenario: &PlannedScenario| scenario.spec.clone()).collect();
+        let specs: Vec<ScenarioSpec> =
+            scenarios.iter().map(|scenario: &PlannedScenario| scenario.spec.clone()).collect();
         let total_duration = specs.iter().map(ScenarioSpec::end).max().unwrap_or_default();
         let no_thresholds = given.read("noThresholds", read::boolean)?.unwrap_or(false);
         let thresholds = given.read("thresholds", parse_thresholds)?.filter(|_| !no_thresholds).unwrap_or_default();
@@ -143,7 +144,9 @@ impl Plan {
             peak_vus: executor::peak_vus(&specs),
             total_duration,
             rps: scaled_rps,
-            user_agent: given.read("userAgent", |value| read::header_text(value).map(str::to_owned))?.unwrap_or_else(|| USER_AGENT.to_owned()),
+            user_agent: given
+                .read("userAgent", |value| read::header_text(value).map(str::to_owned))?
+                .unwrap_or_else(|| USER_AGENT.to_owned()),
             setup_timeout: given.read("setupTimeout", read::positive_duration)?.unwrap_or(HOOK_TIMEOUT),
             teardown_timeout: given.read("teardownTimeout", read::positive_duration)?.unwrap_or(HOOK_TIMEOUT),
             no_setup: given.flag("noSetup")?,
@@ -193,7 +196,11 @@ impl Plan {
 struct Given<'a>(&'a Options);
 
 impl Given<'_> {
-    fn read<'a, T>(&'a self, name: &str, read: impl Fn(&'a Value) -> Result<T, FieldError>) -> Result<Option<T>, FieldError> {
+    fn read<'a, T>(
+        &'a self,
+        name: &str,
+        read: impl Fn(&'a Value) -> Result<T, FieldError>,
+    ) -> Result<Option<T>, FieldError> {
         self.0.get(name).map(read).transpose().map_err(|error| error.within(name))
     }
 

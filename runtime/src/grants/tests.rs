@@ -16,8 +16,12 @@ fn may_call(grants: &Grants, url: &str) -> bool {
     let port = url.port_or_known_default().unwrap();
     match url.host().unwrap() {
         Host::Domain(name) => grants.allows_name(name, port),
-        Host::Ipv4(address) => grants.allows_name(&address.to_string(), port) || grants.allows_address(address.into(), port),
-        Host::Ipv6(address) => grants.allows_name(&address.to_string(), port) || grants.allows_address(address.into(), port),
+        Host::Ipv4(address) => {
+            grants.allows_name(&address.to_string(), port) || grants.allows_address(address.into(), port)
+        }
+        Host::Ipv6(address) => {
+            grants.allows_name(&address.to_string(), port) || grants.allows_address(address.into(), port)
+        }
     }
 }
 
@@ -125,7 +129,16 @@ fn a_url_of_a_flag_grants_its_host_and_port() {
     assert_eq!(of("http://a.test http://a.test/twice"), "a.test:80");
     assert_eq!(of("http://[::1]:3000"), "[::1]:3000");
     assert_eq!(of("ws://a.test"), "a.test:80");
-    for value in ["", "3", "localhost:8080", "file:///etc/passwd", "data:text/plain,x", "mailto:a@b.test", "ftp://a.test", "http://"] {
+    for value in [
+        "",
+        "3",
+        "localhost:8080",
+        "file:///etc/passwd",
+        "data:text/plain,x",
+        "mailto:a@b.test",
+        "ftp://a.test",
+        "http://",
+    ] {
         assert_eq!(of(value), "none", "{value}");
     }
 }

@@ -33,14 +33,15 @@ pub(super) fn read(variables: impl IntoIterator<Item = (String, String)>) -> Res
 
 /// k6 has variables that are no options; ours are all known.
 fn refuse_unknown(set: &HashMap<String, String>) -> Result<(), FieldError> {
-    let mut unknown: Vec<&String> = set
-        .keys()
-        .filter(|name| name.strip_prefix(PREFIX).is_some_and(|rest| !is_known(rest)))
-        .collect();
+    let mut unknown: Vec<&String> =
+        set.keys().filter(|name| name.strip_prefix(PREFIX).is_some_and(|rest| !is_known(rest))).collect();
     unknown.sort();
     let Some(name) = unknown.first() else { return Ok(()) };
-    let ours: Vec<String> =
-        known::OPTIONS.iter().filter(|option| option.is_supported()).map(|option| format!("{PREFIX}{}", option.env)).collect();
+    let ours: Vec<String> = known::OPTIONS
+        .iter()
+        .filter(|option| option.is_supported())
+        .map(|option| format!("{PREFIX}{}", option.env))
+        .collect();
     let remedy = match crate::field_error::nearest(name, ours.iter().map(String::as_str)) {
         Some(nearest) => format!("did you mean `{nearest}`?"),
         None => "docs/options.md lists the variables".to_owned(),
@@ -56,27 +57,36 @@ fn is_known(variable: &str) -> bool {
 pub(crate) fn from_text(shape: Shape, text: &str) -> Result<Value, FieldError> {
     let as_text = || Value::String(text.to_owned());
     Ok(match shape {
-        Shape::Positive | Shape::Count => text.trim().parse::<serde_json::Number>().map_or_else(|_| as_text(), Value::Number),
+        Shape::Positive | Shape::Count => {
+            text.trim().parse::<serde_json::Number>().map_or_else(|_| as_text(), Value::Number)
+        }
         Shape::Bool => match text.trim() {
             "1" | "t" | "T" | "TRUE" | "true" | "True" => Value::Bool(true),
             "0" | "f" | "F" | "FALSE" | "false" | "False" => Value::Bool(false),
             _ => as_text(),
         },
         Shape::Duration | Shape::PositiveDuration | Shape::Text | Shape::Header | Shape::TimeUnit => as_text(),
-        Shape::TrendStats | Shape::SystemTags => Value::Array(read::split(text).into_iter().map(Value::String).collect()),
+        Shape::TrendStats | Shape::SystemTags => {
+            Value::Array(read::split(text).into_iter().map(Value::String).collect())
+        }
         Shape::Pairs => {
             let mut pairs = Map::new();
             for pair in text.split(',') {
                 let (name, value) = pair.split_once(':').ok_or_else(|| {
-                    FieldError::new("", format!("\"{pair}\""), "lacks a colon; write name:value, with commas between several")
+                    FieldError::new(
+                        "",
+                        format!("\"{pair}\""),
+                        "lacks a colon; write name:value, with commas between several",
+                    )
                 })?;
                 pairs.insert(name.trim().to_owned(), Value::String(value.trim().to_owned()));
             }
             Value::Object(pairs)
         }
         Shape::Stages => Value::Array(text.split(',').map(read::stage_text).collect::<Result<_, _>>()?),
-        Shape::Scenarios | Shape::Thresholds => serde_json::from_str(text)
-            .map_err(|error| FieldError::new("", format!("\"{text}\""), format!("is not JSON ({error}); write an object")))?,
+        Shape::Scenarios | Shape::Thresholds => serde_json::from_str(text).map_err(|error| {
+            FieldError::new("", format!("\"{text}\""), format!("is not JSON ({error}); write an object"))
+        })?,
         Shape::Other => serde_json::from_str(text).unwrap_or_else(|_| as_text()),
     })
 }

@@ -38,8 +38,13 @@ pub fn count(value: &Value) -> Result<u64, FieldError> {
 fn whole(value: &Value) -> Option<u64> {
     const GREATEST_EXACT: f64 = 9_007_199_254_740_992.0;
     value.as_u64().or_else(|| {
-        let number = value.as_f64().filter(|number| number.fract() == 0.0 && (0.0..=GREATEST_EXACT).contains(number))?;
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a whole number in range, as checked above")]
+        let number =
+            value.as_f64().filter(|number| number.fract() == 0.0 && (0.0..=GREATEST_EXACT).contains(number))?;
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a whole number in range, as checked above"
+        )]
         Some(number as u64)
     })
 }
@@ -177,7 +182,8 @@ pub fn system_tags(value: &Value) -> Result<SystemTags, FieldError> {
 /// # Errors
 /// Text of another shape. The numbers themselves are checked with the stage.
 pub fn stage_text(stage: &str) -> Result<Value, FieldError> {
-    let shape = || FieldError::new("", format!("\"{stage}\""), "is not a stage; write duration:target, such as 30s:100");
+    let shape =
+        || FieldError::new("", format!("\"{stage}\""), "is not a stage; write duration:target, such as 30s:100");
     let (duration, target) = stage.trim().split_once(':').ok_or_else(shape)?;
     let target: u64 = target.trim().parse().map_err(|_| shape())?;
     duration::parse(duration).map_err(|error| error.at(""))?;

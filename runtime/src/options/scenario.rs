@@ -67,8 +67,9 @@ fn parse(name: &str, fields: &Map<String, Value>) -> Result<ScenarioOptions, Fie
     let mut given: Map<String, Value> =
         fields.iter().filter(|(_, value)| !value.is_null()).map(|(key, value)| (key.clone(), value.clone())).collect();
     let mut take = |key: &str| given.shift_remove(key);
-    let executor = take("executor")
-        .ok_or_else(|| FieldError::missing("executor", "give one such as \"constant-vus\" or \"constant-arrival-rate\""))?;
+    let executor = take("executor").ok_or_else(|| {
+        FieldError::missing("executor", "give one such as \"constant-vus\" or \"constant-arrival-rate\"")
+    })?;
     let executor = read::text(&executor).map_err(|error| error.within("executor"))?.to_owned();
     let start_time = read_or(take("startTime"), "startTime", read::duration)?.unwrap_or(Duration::ZERO);
     let graceful_stop = read_or(take("gracefulStop"), "gracefulStop", read::duration)?.unwrap_or(GRACEFUL_STOP);
@@ -84,23 +85,37 @@ fn parse(name: &str, fields: &Map<String, Value>) -> Result<ScenarioOptions, Fie
     Ok(ScenarioOptions { name: name.to_owned(), executor, start_time, graceful_stop, env, tags, exec, given, most_vus })
 }
 
-fn read_or<T>(value: Option<Value>, key: &str, read: impl Fn(&Value) -> Result<T, FieldError>) -> Result<Option<T>, FieldError> {
+fn read_or<T>(
+    value: Option<Value>,
+    key: &str,
+    read: impl Fn(&Value) -> Result<T, FieldError>,
+) -> Result<Option<T>, FieldError> {
     value.map(|value| read(&value)).transpose().map_err(|error| error.within(key))
 }
 
 /// The targets of an open model's stages are rates. Asking the executor would already make plans for all of them.
 fn most_vus(given: &Map<String, Value>, executor: &str) -> (String, u64) {
-    let stages = given.get("stages").and_then(Value::as_array).filter(|_| executor == "ramping-vus").into_iter().flatten();
+    let stages =
+        given.get("stages").and_then(Value::as_array).filter(|_| executor == "ramping-vus").into_iter().flatten();
     let targets = stages.enumerate().map(|(index, stage)| (format!("stages[{index}].target"), &stage["target"]));
-    let numbers = ["vus", "startVUs", "preAllocatedVUs", "maxVUs"].into_iter().filter_map(|key| Some((key.to_owned(), read::count(given.get(key)?).ok()?)));
-    numbers.chain(targets.filter_map(|(key, value)| Some((key, read::count(value).ok()?)))).max_by_key(|(_, vus)| *vus).unwrap_or_default()
+    let numbers = ["vus", "startVUs", "preAllocatedVUs", "maxVUs"]
+        .into_iter()
+        .filter_map(|key| Some((key.to_owned(), read::count(given.get(key)?).ok()?)));
+    numbers
+        .chain(targets.filter_map(|(key, value)| Some((key, read::count(value).ok()?))))
+        .max_by_key(|(_, vus)| *vus)
+        .unwrap_or_default()
 }
 
 /// The executor knows its own keys only; a mistyped `startTime` is near one of ours.
 fn meant_common(error: FieldError, executor: &str) -> FieldError {
     let key = error.path.clone();
     match crate::field_error::nearest(&key, COMMON) {
-        Some(nearest) if error.problem.starts_with("unknown key") && !error.problem.contains("did you mean") && !executor.is_empty() => {
+        Some(nearest)
+            if error.problem.starts_with("unknown key")
+                && !error.problem.contains("did you mean")
+                && !executor.is_empty() =>
+        {
             FieldError::unknown_key(key, nearest, [nearest])
         }
         _ => error,

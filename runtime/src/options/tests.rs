@@ -18,7 +18,12 @@ fn environment(variables: &[(&str, &str)]) -> Result<Options, FieldError> {
 
 /// Each scenario as its executor tells it.
 fn load(options: &Options) -> Vec<String> {
-    options.scenarios().unwrap().iter().map(|scenario| format!("{}: {}", scenario.name, scenario.executor.describe())).collect()
+    options
+        .scenarios()
+        .unwrap()
+        .iter()
+        .map(|scenario| format!("{}: {}", scenario.name, scenario.executor.describe()))
+        .collect()
 }
 
 /// The options of the coupon test of the seeds, as its authors wrote them.
@@ -64,7 +69,8 @@ fn shortcuts_stand_for_scenarios() {
         json!({"vus": 25, "stages": [{"duration": "1m", "target": 50}, {"duration": "3m", "target": 0}]}),
         json!({"vus": null, "duration": null, "stages": [], "scenarios": {}}),
     ];
-    let told: Vec<String> = cases.iter().map(|case| format!("{case}\n  {}", load(&options(case.clone())).join("\n  "))).collect();
+    let told: Vec<String> =
+        cases.iter().map(|case| format!("{case}\n  {}", load(&options(case.clone())).join("\n  "))).collect();
     insta::assert_snapshot!(told.join("\n"), @r#"
     {}
       default: 1 iterations shared among 1 VUs (maxDuration: 10m0s)
@@ -263,7 +269,14 @@ fn thresholds_have_a_short_and_a_long_form() {
     let parsed = parse_thresholds(&thresholds).unwrap();
     let told: Vec<_> = parsed
         .iter()
-        .map(|one| (one.selector_text.as_str(), one.expression_text.as_str(), one.abort_on_fail, one.delay_abort_eval.as_secs()))
+        .map(|one| {
+            (
+                one.selector_text.as_str(),
+                one.expression_text.as_str(),
+                one.abort_on_fail,
+                one.delay_abort_eval.as_secs(),
+            )
+        })
         .collect();
     assert_eq!(
         told,
@@ -317,7 +330,10 @@ fn what_this_version_does_not_do_is_never_ignored() {
     "#);
     for option in known::OPTIONS.iter().filter(|option| !option.is_supported()) {
         let odd = json!({ option.name: {"some": "thing"} });
-        assert!(error(odd).starts_with(&format!("{}: {{\"some\":\"thing\"}} is not supported by this version; ", option.name)));
+        assert!(
+            error(odd)
+                .starts_with(&format!("{}: {{\"some\":\"thing\"}} is not supported by this version; ", option.name))
+        );
     }
 }
 
@@ -336,7 +352,10 @@ fn a_higher_layer_replaces_how_the_load_runs() {
     let flags = options(json!({"vus": 10, "duration": "20s"}));
     assert_eq!(load(&module().overlay(flags)), ["default: 10 looping VUs for 20s"]);
     let stages = options(json!({"stages": [{"duration": "5s", "target": 3}]}));
-    assert_eq!(load(&module().overlay(stages)), ["default: Up to 3 looping VUs for 5s over 1 stages (gracefulRampDown: 30s)"]);
+    assert_eq!(
+        load(&module().overlay(stages)),
+        ["default: Up to 3 looping VUs for 5s over 1 stages (gracefulRampDown: 30s)"]
+    );
     assert_eq!(load(&options(json!({"duration": "1m"})).overlay(module())).len(), 2);
 }
 
@@ -346,7 +365,10 @@ fn vus_alone_only_changes_the_number() {
     assert_eq!(load(&lower.clone().overlay(options(json!({"vus": 7})))), ["default: 7 looping VUs for 1m0s"]);
     // k6: `K6_ITERATIONS=10 k6 run --vus 5` is 5 virtual users for 10 iterations.
     let iterations = options(json!({"iterations": 10}));
-    assert_eq!(load(&iterations.overlay(options(json!({"vus": 5})))), load(&options(json!({"vus": 5, "iterations": 10}))));
+    assert_eq!(
+        load(&iterations.overlay(options(json!({"vus": 5})))),
+        load(&options(json!({"vus": 5, "iterations": 10})))
+    );
     // The number stays when a higher layer only says how long.
     assert_eq!(load(&lower.overlay(options(json!({"duration": "2m"})))), ["default: 5 looping VUs for 2m0s"]);
 }
@@ -356,10 +378,7 @@ fn tags_and_thresholds_are_replaced_whole() {
     let lower = options(json!({"tags": {"a": "1"}, "thresholds": {"checks": ["rate>0.9"]}, "rps": 5}));
     let upper = options(json!({"tags": {"b": "2"}, "thresholds": {"http_reqs": ["count>1"]}}));
     let merged = lower.overlay(upper);
-    assert_eq!(
-        merged.to_json(),
-        json!({"tags": {"b": "2"}, "thresholds": {"http_reqs": ["count>1"]}, "rps": 5})
-    );
+    assert_eq!(merged.to_json(), json!({"tags": {"b": "2"}, "thresholds": {"http_reqs": ["count>1"]}, "rps": 5}));
 }
 
 #[test]
@@ -449,7 +468,8 @@ fn any_layer() -> impl Strategy<Value = Options> {
         (1u32..9).prop_map(|seconds| json!({"duration": format!("{seconds}s")})),
         (9u32..99).prop_map(|number| json!({"iterations": number})),
         (0u32..9).prop_map(|target| json!({"stages": [{"duration": "5s", "target": target + 1}]})),
-        (1u32..9).prop_map(|vus| json!({"scenarios": {"a": {"executor": "constant-vus", "vus": vus, "duration": "3s"}}})),
+        (1u32..9)
+            .prop_map(|vus| json!({"scenarios": {"a": {"executor": "constant-vus", "vus": vus, "duration": "3s"}}})),
     ];
     (execution, proptest::option::of(1u32..9), proptest::option::of(0u32..9)).prop_map(|(mut json, vus, rps)| {
         json["vus"] = json!(vus);

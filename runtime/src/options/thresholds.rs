@@ -42,7 +42,11 @@ fn parse_one(selector: &str, condition: &Value, place: &str) -> Result<Threshold
             let threshold = Threshold::parse(selector, expression).map_err(FieldError::inside_thresholds)?;
             aborting(threshold, fields).map_err(within)
         }
-        other => Err(within(FieldError::json("", other, "is not a threshold; write \"p(95)<500\" or {\"threshold\": \"p(95)<500\"}"))),
+        other => Err(within(FieldError::json(
+            "",
+            other,
+            "is not a threshold; write \"p(95)<500\" or {\"threshold\": \"p(95)<500\"}",
+        ))),
     }
 }
 
@@ -68,8 +72,9 @@ fn expression_of(fields: &Map<String, Value>) -> Result<&str, FieldError> {
 fn aborting(threshold: Threshold, fields: &Map<String, Value>) -> Result<Threshold, FieldError> {
     let given = |key: &str| fields.get(key).filter(|value| !value.is_null());
     let abort = given("abortOnFail").map_or(Ok(false), read::boolean).map_err(|error| error.within("abortOnFail"))?;
-    let delay =
-        given("delayAbortEval").map_or(Ok(Duration::ZERO), read::duration).map_err(|error| error.within("delayAbortEval"))?;
+    let delay = given("delayAbortEval")
+        .map_or(Ok(Duration::ZERO), read::duration)
+        .map_err(|error| error.within("delayAbortEval"))?;
     Ok(if abort { threshold.aborting(delay) } else { threshold })
 }
 

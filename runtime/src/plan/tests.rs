@@ -47,7 +47,10 @@ fn coupon() -> Value {
 fn nothing_given_is_one_iteration_with_k6s_defaults() {
     let plan = plan(json!({}));
     assert_eq!(plan.scenarios.len(), 1);
-    assert_eq!(plan.scenarios[0].spec.describe(), "1 iterations shared among 1 VUs (maxDuration: 10m0s, gracefulStop: 30s)");
+    assert_eq!(
+        plan.scenarios[0].spec.describe(),
+        "1 iterations shared among 1 VUs (maxDuration: 10m0s, gracefulStop: 30s)"
+    );
     assert_eq!((plan.initial_vus, plan.peak_vus), (1, 1));
     assert_eq!(plan.total_duration, seconds(630));
     assert_eq!((plan.setup_timeout, plan.teardown_timeout), (seconds(60), seconds(60)));
@@ -82,7 +85,10 @@ fn every_option_arrives() {
     }));
     assert!(plan.no_setup && plan.no_teardown && plan.discard_response_bodies);
     assert!(plan.no_connection_reuse && plan.no_vu_connection_reuse);
-    assert_eq!((plan.min_iteration_duration, plan.setup_timeout, plan.teardown_timeout), (seconds(2), seconds(5), seconds(7)));
+    assert_eq!(
+        (plan.min_iteration_duration, plan.setup_timeout, plan.teardown_timeout),
+        (seconds(2), seconds(5), seconds(7))
+    );
     assert_eq!((plan.user_agent.as_str(), plan.tags["a"].as_str(), plan.rps), ("me/1", "b", Some(9)));
     assert_eq!((plan.system_tags.names().count(), plan.summary_trend_stats.join(",").as_str()), (1, "med"));
     assert_eq!(plan.summary_time_unit, Some(TimeUnit::Microseconds));
@@ -114,7 +120,8 @@ fn a_function_is_found_by_name_before_alias() {
 #[test]
 fn errors_name_the_path_the_value_and_the_remedy() {
     let several = module(&[("browse", &[]), ("issue_coupon", &[])]);
-    let scenario = |exec: &str| json!({"scenarios": {"a": {"executor": "constant-vus", "duration": "1s", "exec": exec}}});
+    let scenario =
+        |exec: &str| json!({"scenarios": {"a": {"executor": "constant-vus", "duration": "1s", "exec": exec}}});
     let cases = [
         resolve(scenario("issueCoupon"), &several, 1.0, 1.0),
         resolve(scenario("zzz"), &several, 1.0, 1.0),

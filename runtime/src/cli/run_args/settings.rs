@@ -84,7 +84,8 @@ impl OptionArgs {
                 None => (given.as_str(), process(given)),
             };
             if !is_variable_name(name) {
-                let problem = "is no variable; write NAME=VALUE, where NAME has letters, digits and `_`, and no digit in front";
+                let problem =
+                    "is no variable; write NAME=VALUE, where NAME has letters, digits and `_`, and no digit in front";
                 return Err(FieldError::new("--env", format!("\"{given}\""), problem));
             }
             let Some(value) = value else {
@@ -104,7 +105,11 @@ impl OptionArgs {
         let factor = |flag: &str, text: &Option<String>| match text {
             None => Ok(1.0),
             Some(text) => text.trim().parse::<f64>().map_err(|_| {
-                FieldError::new(flag, format!("\"{text}\""), "is no factor; give a number above 0, such as 0.1 for a tenth")
+                FieldError::new(
+                    flag,
+                    format!("\"{text}\""),
+                    "is no factor; give a number above 0, such as 0.1 for a tenth",
+                )
             }),
         };
         Scale::new(factor("--scale-load", &self.scale_load)?, factor("--scale-time", &self.scale_time)?)
@@ -139,7 +144,10 @@ impl RunArgs {
             cpu_limit: self.cpu_limit.as_deref().map_or(Ok(DEFAULT_CPU), cpu_limit)?,
             seed: self.seed.clone().or_else(|| variable("SEED")).as_deref().map(seed).transpose()?,
             shards: self.shards.as_deref().map(|text| at_most("--shards", text, MOST_SHARDS)).transpose()?,
-            max_series: self.max_series.as_deref().map_or(Ok(DEFAULT_MAX_SERIES), |text| at_most("--max-series", text, u64::MAX))?,
+            max_series: self
+                .max_series
+                .as_deref()
+                .map_or(Ok(DEFAULT_MAX_SERIES), |text| at_most("--max-series", text, u64::MAX))?,
             no_data: self.no_data.as_deref().map_or(Ok(NoDataPolicy::default()), str::parse)?,
             scale: self.options.scale()?,
             summary_mode: self.summary_mode(variable)?,
@@ -178,17 +186,23 @@ impl RunArgs {
 
 /// `^[a-zA-Z_][a-zA-Z0-9_]*$`
 fn is_variable_name(name: &str) -> bool {
-    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
 fn seed(text: &str) -> Result<u64, FieldError> {
     text.trim().parse().map_err(|_| {
-        FieldError::new("--seed", format!("\"{text}\""), format!("is no seed; give a whole number from 0 to {}", u64::MAX))
+        FieldError::new(
+            "--seed",
+            format!("\"{text}\""),
+            format!("is no seed; give a whole number from 0 to {}", u64::MAX),
+        )
     })
 }
 
 fn at_most(flag: &str, text: &str, most: u64) -> Result<usize, FieldError> {
-    let number = text.trim().parse::<serde_json::Number>().ok().and_then(|number| read::positive(&Value::Number(number)).ok());
+    let number =
+        text.trim().parse::<serde_json::Number>().ok().and_then(|number| read::positive(&Value::Number(number)).ok());
     match number.filter(|number| *number <= most).and_then(|number| usize::try_from(number).ok()) {
         Some(number) => Ok(number),
         None => {
@@ -236,8 +250,12 @@ pub fn parse_size(text: &str) -> Result<u64, String> {
         _ => return Err("is not a size; write bytes, or a whole number with KiB, MiB or GiB, such as 64MiB".to_owned()),
     };
     let number: Option<u64> = match number {
-        "" => return Err("is not a size; write bytes, or a whole number with KiB, MiB or GiB, such as 64MiB".to_owned()),
+        "" => {
+            return Err("is not a size; write bytes, or a whole number with KiB, MiB or GiB, such as 64MiB".to_owned());
+        }
         number => number.parse().ok(),
     };
-    number.and_then(|number| number.checked_mul(factor)).ok_or_else(|| "is too large; give a size such as 64MiB".to_owned())
+    number
+        .and_then(|number| number.checked_mul(factor))
+        .ok_or_else(|| "is too large; give a size such as 64MiB".to_owned())
 }

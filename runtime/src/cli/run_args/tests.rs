@@ -48,10 +48,32 @@ fn the_command_is_well_made() {
 #[test]
 fn flags_are_a_layer_of_options() {
     let flags = [
-        "-u", "10", "-d", "1m30s", "--rps", "100", "--min-iteration-duration", "1s", "--no-setup", "--no-teardown=false", "--no-thresholds",
-        "--user-agent", "me/1", "--discard-response-bodies", "--no-connection-reuse", "--no-vu-connection-reuse=true",
-        "--system-tags", "status,name", "--summary-trend-stats", "avg,p(99.9)", "--summary-time-unit", "us", "--tag", "team=shop",
-        "--tag", "query=a=b",
+        "-u",
+        "10",
+        "-d",
+        "1m30s",
+        "--rps",
+        "100",
+        "--min-iteration-duration",
+        "1s",
+        "--no-setup",
+        "--no-teardown=false",
+        "--no-thresholds",
+        "--user-agent",
+        "me/1",
+        "--discard-response-bodies",
+        "--no-connection-reuse",
+        "--no-vu-connection-reuse=true",
+        "--system-tags",
+        "status,name",
+        "--summary-trend-stats",
+        "avg,p(99.9)",
+        "--summary-time-unit",
+        "us",
+        "--tag",
+        "team=shop",
+        "--tag",
+        "query=a=b",
     ];
     assert_eq!(
         layer(&flags).unwrap().to_json(),
@@ -125,10 +147,42 @@ fn settings_have_defaults() {
 #[test]
 fn settings_take_what_was_typed() {
     let flags = [
-        "-e", "A=1", "--env", "BASE_URL", "-e", "EMPTY=", "-e", "QUERY=a=b", "--allow-host", "a.test,b.test:81", "--allow-host",
-        "10.0.0.0/8", "--allow-write", "out", "--memory-limit", "128MiB", "--cpu-limit", "500ms", "--seed", "18446744073709551615",
-        "--shards", "4", "--max-series", "500", "--no-data", "pass", "--scale-load", "0.1", "--scale-time", "2",
-        "--summary-export", "x.json", "-q", "--no-color", "-c", "load.json",
+        "-e",
+        "A=1",
+        "--env",
+        "BASE_URL",
+        "-e",
+        "EMPTY=",
+        "-e",
+        "QUERY=a=b",
+        "--allow-host",
+        "a.test,b.test:81",
+        "--allow-host",
+        "10.0.0.0/8",
+        "--allow-write",
+        "out",
+        "--memory-limit",
+        "128MiB",
+        "--cpu-limit",
+        "500ms",
+        "--seed",
+        "18446744073709551615",
+        "--shards",
+        "4",
+        "--max-series",
+        "500",
+        "--no-data",
+        "pass",
+        "--scale-load",
+        "0.1",
+        "--scale-time",
+        "2",
+        "--summary-export",
+        "x.json",
+        "-q",
+        "--no-color",
+        "-c",
+        "load.json",
     ];
     let settings = parse(&flags).settings(process).unwrap();
     let env: Vec<_> = settings.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
@@ -141,7 +195,10 @@ fn settings_take_what_was_typed() {
     assert_eq!(settings.scale, Scale::new(0.1, 2.0).unwrap());
     assert_eq!(settings.summary_mode, SummaryMode::Full, "from K6_SUMMARY_MODE");
     assert_eq!(settings.summary_export.unwrap().to_str(), Some("x.json"));
-    assert_eq!((settings.config.unwrap().to_str(), settings.allow_write.unwrap().to_str()), (Some("load.json"), Some("out")));
+    assert_eq!(
+        (settings.config.unwrap().to_str(), settings.allow_write.unwrap().to_str()),
+        (Some("load.json"), Some("out"))
+    );
     assert!(settings.quiet && settings.no_color && !settings.verbose);
     assert_eq!(parse(&["--no-summary"]).settings(process).unwrap().summary_mode, SummaryMode::Disabled);
     assert_eq!(parse(&["--summary-mode", "compact"]).settings(process).unwrap().summary_mode, SummaryMode::Compact);
@@ -234,7 +291,9 @@ fn errors_name_the_flag_the_value_and_the_remedy() {
 
 #[test]
 fn sizes_are_binary() {
-    for (text, bytes) in [("1048576", 1 << 20), ("64MiB", 64 << 20), ("512kib", 512 << 10), ("2 GiB", 2 << 30), ("7B", 7)] {
+    for (text, bytes) in
+        [("1048576", 1 << 20), ("64MiB", 64 << 20), ("512kib", 512 << 10), ("2 GiB", 2 << 30), ("7B", 7)]
+    {
         assert_eq!(parse_size(text), Ok(bytes), "{text}");
     }
     for text in ["", "MiB", "1.5GiB", "-1", "1TiB", "64MB", "1 m"] {
