@@ -97,12 +97,12 @@ fn try_setup(arguments: TokenStream, item: TokenStream) -> Result<TokenStream> {
         const _: () = {
             fn __flashcrowd_thunk() -> ::core::result::Result<::core::option::Option<::std::vec::Vec<u8>>, ::std::string::String> {
                 #[allow(unused_imports, reason = "one of them fits the type")]
-                use ::flashcrowd::__private::error_text::*;
+                use ::flashcrowd::__private::error_text::{ViaDebug as _, ViaDeref as _, ViaDisplay as _, ViaError as _};
                 #[allow(clippy::let_unit_value, reason = "setup may return nothing")]
                 let __returned = #name();
                 let __returned = {
                     #[allow(unused_imports, reason = "one of them fits the type")]
-                    use ::flashcrowd::__private::fallible::*;
+                    use ::flashcrowd::__private::fallible::{ViaResult as _, ViaValue as _};
                     (&&::flashcrowd::__private::fallible::Returned::new(__returned)).take_result()
                 };
                 match __returned {
@@ -160,11 +160,11 @@ fn try_handle_summary(arguments: TokenStream, item: TokenStream) -> Result<Token
                 ::std::string::String,
             > {
                 #[allow(unused_imports, reason = "one of them fits the type")]
-                use ::flashcrowd::__private::error_text::*;
+                use ::flashcrowd::__private::error_text::{ViaDebug as _, ViaDeref as _, ViaDisplay as _, ViaError as _};
                 let __returned = #call;
                 let __returned = {
                     #[allow(unused_imports, reason = "one of them fits the type")]
-                    use ::flashcrowd::__private::fallible::*;
+                    use ::flashcrowd::__private::fallible::{ViaResult as _, ViaValue as _};
                     (&&::flashcrowd::__private::fallible::Returned::new(__returned)).take_result()
                 };
                 match __returned {

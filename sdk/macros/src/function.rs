@@ -80,7 +80,7 @@ impl Function {
                     ::core::result::Result::Ok(()) => ::core::result::Result::Ok(()),
                     ::core::result::Result::Err(__error) => {
                         #[allow(unused_imports, reason = "one of them fits the error type")]
-                        use ::flashcrowd::__private::error_text::*;
+                        use ::flashcrowd::__private::error_text::{ViaDebug as _, ViaDeref as _, ViaDisplay as _, ViaError as _};
                         ::core::result::Result::Err((&&&&::flashcrowd::__private::error_text::Wrap(&__error)).error_text())
                     }
                 }
