@@ -81,7 +81,7 @@ impl Schedule {
     #[must_use]
     pub fn new(scenarios: Vec<ScenarioSpec>, shards: usize, placement: Placement, stop: StopToken) -> Self {
         let shards = shards.max(1);
-        let run = Arc::new(Run::new(scenarios, shards, stop.clone()));
+        let run = Arc::new(Run::new(scenarios, shards, placement, stop.clone()));
         Self { run, shards, placement, stop }
     }
 

@@ -3,6 +3,7 @@
 //! A shard is a thread with a current-thread tokio runtime. Its virtual users are made on it and never leave it, so they
 //! need not be `Send`. The same code also runs as local tasks of one runtime, which is how schedules are tested.
 
+pub mod alarm;
 pub mod control;
 pub mod progress;
 

@@ -17,9 +17,10 @@ use super::super::{Budget, Model, ScenarioSpec};
 use super::closed;
 use super::open::{Bench, Desk, Dispatch};
 use super::timetable::{Line, Timetable};
+use crate::shard::alarm::Alarm;
 use crate::shard::control::Control;
 use crate::shard::progress::{Progress, ScenarioProgress};
-use crate::shard::{Observer, ShardError, ShardParts, VuError, VuFactory, join_error};
+use crate::shard::{Observer, Placement, ShardError, ShardParts, VuError, VuFactory, join_error};
 use crate::stop::StopToken;
 
 /// So many virtual users of a shard are made at once: making one is mostly computing, and the rest wait their turn.
@@ -32,6 +33,7 @@ pub struct Run {
     pub(super) scenarios: Vec<ScenarioRun>,
     lines: Vec<Line>,
     shards: usize,
+    placement: Placement,
     /// Ends the load before its time.
     pub(super) stop: StopToken,
     /// The live counters.
@@ -59,7 +61,7 @@ pub type Readiness = Result<(), (u64, VuError)>;
 impl Run {
     /// A run of these scenarios over so many shards.
     #[must_use]
-    pub fn new(scenarios: Vec<ScenarioSpec>, shards: usize, stop: StopToken) -> Self {
+    pub fn new(scenarios: Vec<ScenarioSpec>, shards: usize, placement: Placement, stop: StopToken) -> Self {
         let timetable = Timetable::new(&scenarios);
         let planned_vus = timetable.initial_vus();
         let lines = timetable.lines;
@@ -85,7 +87,7 @@ impl Run {
         };
         let scenarios = scenarios.into_iter().zip(spare.into_iter().zip(holdings)).map(scenario).collect();
         let (load_began, _) = watch::channel(None);
-        Self { scenarios, lines, shards, stop, progress, load_began, abandon: CancellationToken::new() }
+        Self { scenarios, lines, shards, placement, stop, progress, load_began, abandon: CancellationToken::new() }
     }
 
     /// How many virtual users there are, those that may be made later included.
@@ -291,12 +293,20 @@ impl<F: VuFactory, O: Observer> Shard<F, O> {
         }
     }
 
+    /// What wakes a dispatcher.
+    pub(super) fn alarm(&self) -> Alarm {
+        match self.run.placement {
+            Placement::Threads => Alarm::precise(),
+            Placement::Local => Alarm::coarse(),
+        }
+    }
+
     /// Waits; `false` when the load is stopped before.
-    pub(super) async fn sleep_until(&self, at: Instant) -> bool {
+    pub(super) async fn sleep_until(&self, alarm: &Alarm, at: Instant) -> bool {
         tokio::select! {
             biased;
             () = self.run.stop.stopped() => false,
-            () = tokio::time::sleep_until(at) => true,
+            () = alarm.sleep_until(at) => true,
         }
     }
 

@@ -125,12 +125,13 @@ impl<F: VuFactory, O: Observer> Dispatch<'_, F, O> {
             let spec = &self.shard.run.scenarios[self.scenario].spec;
             let begin = load_began + spec.start_time;
             let shards = self.desk.shards.len() as u64;
+            let alarm = self.shard.alarm();
             let mut now = Instant::now();
             let mut k = self.shard.index as u64;
             while let Some(due) = pacer.due(k) {
                 let due = begin + due;
                 if due > now {
-                    if !self.shard.sleep_until(due).await {
+                    if !self.shard.sleep_until(&alarm, due).await {
                         break;
                     }
                     now = Instant::now();
@@ -142,7 +143,7 @@ impl<F: VuFactory, O: Observer> Dispatch<'_, F, O> {
                 k += shards;
             }
             // The scenario lasts as long as it says, however early its last start was.
-            self.shard.sleep_until(begin + spec.executor.regular_duration()).await;
+            self.shard.sleep_until(&alarm, begin + spec.executor.regular_duration()).await;
         }
         if self.desk.dispatchers.fetch_sub(1, AcqRel) == 1 {
             for shard in 0..self.desk.shards.len() {
@@ -155,7 +156,7 @@ impl<F: VuFactory, O: Observer> Dispatch<'_, F, O> {
         if self.place(due) {
             return;
         }
-        // Timers wake in steps of a millisecond: who became free in this one may not have come to say so.
+        // Who became free at this very moment may not have come to say so.
         tokio::task::yield_now().await;
         if !self.place(due) {
             self.shard.dropped(self.scenario, 1);

@@ -152,34 +152,58 @@ fn every_shard_waits_for_the_last_vu() {
     assert_eq!(report.made.len(), 40);
 }
 
-struct Failing;
+/// Cannot make one virtual user, and breaks at another.
+#[derive(Clone, Copy)]
+struct Failing {
+    refused: u64,
+    panics: u64,
+}
 
 impl VuFactory for Failing {
     type Vu = Stub;
     async fn create(&self, vu_id: u64) -> Result<Stub, VuError> {
-        assert_ne!(vu_id, 13, "thirteen");
-        if vu_id == 7 { Err(VuError("the pool is exhausted".to_owned())) } else { Ok(Stub(takes!(1))) }
+        assert_ne!(vu_id, self.panics, "a defect");
+        if vu_id == self.refused { Err(VuError("the pool is exhausted".to_owned())) } else { Ok(Stub(takes!(1))) }
     }
 }
 
-async fn prepare(vus: u32, token: &StopToken, placement: Placement) -> Result<Prepared, ScheduleError> {
-    let schedule = Schedule::new(vec![looping(vus, "1s", "0s")], 3, placement, token.clone());
-    schedule.prepare(|shard| (Failing, Watcher { shard, witness: Witness::default() })).await
+async fn prepare(failing: Failing, token: &StopToken, placement: Placement) -> Result<Prepared, ScheduleError> {
+    let schedule = Schedule::new(vec![looping(10, "1s", "0s")], 3, placement, token.clone());
+    schedule.prepare(move |shard| (failing, Watcher { shard, witness: Witness::default() })).await
 }
 
 #[test]
 fn a_vu_that_cannot_be_made_is_named_and_nothing_starts() {
-    let error = paused(prepare(10, &StopToken::new(), Placement::Local)).unwrap_err();
-    let text = "virtual user 7 of 10 cannot be initialised: the pool is exhausted";
-    assert_eq!(error.to_string(), text);
+    let failing = Failing { refused: 7, panics: 0 };
+    let error = paused(prepare(failing, &StopToken::new(), Placement::Local)).unwrap_err();
+    assert_eq!(error.to_string(), "virtual user 7 of 10 cannot be initialised: the pool is exhausted");
 }
 
 #[test]
 fn a_stop_during_initialisation_is_an_end() {
     let token = StopToken::new();
     token.graceful(StopReason::Signal);
-    let error = paused(prepare(5, &token, Placement::Local)).unwrap_err();
+    let error = paused(prepare(Failing { refused: 0, panics: 0 }, &token, Placement::Local)).unwrap_err();
     assert_eq!(error, ScheduleError::Stopped(StopReason::Signal));
+}
+
+#[tokio::test]
+async fn a_panic_during_initialisation_is_an_error() {
+    let failing = Failing { refused: 0, panics: 5 };
+    let error = prepare(failing, &StopToken::new(), Placement::Threads).await.unwrap_err();
+    let text = "worker thread 1 panicked: ";
+    assert!(error.to_string().starts_with(text) && error.to_string().contains("a defect"), "{error}");
+}
+
+#[tokio::test]
+async fn a_panic_while_a_shard_is_built_is_an_error() {
+    let schedule = Schedule::new(vec![looping(2, "1s", "0s")], 2, Placement::Threads, StopToken::new());
+    let build = |shard: usize| {
+        assert_eq!(shard, 0, "no parts");
+        (Failing { refused: 0, panics: 0 }, Watcher { shard, witness: Witness::default() })
+    };
+    let error = schedule.prepare(build).await.unwrap_err();
+    assert!(matches!(&error, ScheduleError::Shard(ShardError::Panicked { shard: 1, .. })), "{error}");
 }
 
 /// Panics in its third iteration.
@@ -198,8 +222,8 @@ struct PanicFactory;
 
 impl VuFactory for PanicFactory {
     type Vu = Panicking;
-    async fn create(&self, vu_id: u64) -> Result<Panicking, VuError> {
-        Ok(Panicking(if vu_id == 2 { 0 } else { u32::MIN }))
+    async fn create(&self, _: u64) -> Result<Panicking, VuError> {
+        Ok(Panicking(0))
     }
 }
 

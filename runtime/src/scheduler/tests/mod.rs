@@ -33,6 +33,9 @@ use crate::shard::{EndedIteration, Iteration, IterationEnd, Outcome, VirtualUser
 /// How long an iteration takes, and how it ends.
 type Behaviour = fn(&Iteration) -> (u64, IterationEnd);
 
+/// How the load is stopped.
+type Stop = fn(&StopToken);
+
 struct Stub(Behaviour);
 
 impl VirtualUser for Stub {
@@ -165,7 +168,7 @@ struct Test {
     behaviour: Behaviour,
     creation_ms: u64,
     /// Stops the load after so many milliseconds.
-    stop: Vec<(u64, fn(&StopToken))>,
+    stop: Vec<(u64, Stop)>,
 }
 
 impl Test {
@@ -183,7 +186,7 @@ impl Test {
         self
     }
 
-    fn stop(mut self, after_ms: u64, how: fn(&StopToken)) -> Self {
+    fn stop(mut self, after_ms: u64, how: Stop) -> Self {
         self.stop.push((after_ms, how));
         self
     }
