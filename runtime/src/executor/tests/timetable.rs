@@ -126,6 +126,9 @@ fn those_made_on_demand_do_not_displace_those_made_before() {
     // k6 makes 2 beforehand and has 5 at most: the later scenario takes over those of the earlier.
     let scenarios = [open(2, 5, 0), open(1, 5, 10), open(2, 2, 20)];
     assert_eq!((peak_vus(&scenarios), initial_vus(&scenarios)), (5, 2));
+    // The one on demand could do with the first's, but the last will want that ready-made.
+    let scenarios = [open(1, 1, 0), open(0, 1, 10), open(1, 1, 15)];
+    assert_eq!((peak_vus(&scenarios), initial_vus(&scenarios)), (2, 1));
 }
 
 fn any_scenario() -> impl Strategy<Value = ScenarioSpec> {

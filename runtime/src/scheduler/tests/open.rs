@@ -221,3 +221,15 @@ fn starts_that_come_too_late_to_run_are_dropped_and_not_lost() {
         assert_eq!(report.seen.len() as u64 + report.dropped(), 100);
     });
 }
+
+#[test]
+fn starts_of_the_last_millisecond_are_not_lost() {
+    on_shards(|shards| {
+        // The paused clock wakes for them at the very moment at which the virtual users are called off.
+        let scenario = scenario!(
+            "executor": "constant-arrival-rate", "rate": 3_000, "duration": "1s", "preAllocatedVUs": 60, "gracefulStop": "0s"
+        );
+        let report = Test::new(vec![scenario], takes!(10)).shards(shards).run();
+        assert_eq!(report.seen.len() as u64 + report.dropped(), 3_000);
+    });
+}

@@ -39,3 +39,37 @@ async fn every_iteration_runs_once_whatever_the_threads_do() {
     assert_eq!(open.started.load(Relaxed) + open.dropped.load(Relaxed), 500, "started or dropped, none lost");
     assert!(ended.iter().all(|(shard, ended)| (ended.iteration.vu_id as usize - 1) % 3 == *shard));
 }
+
+/// Keeps its thread, as no virtual user should: everything comes late.
+struct Blocking;
+
+impl VirtualUser for Blocking {
+    async fn iterate(&mut self, _: &Iteration) -> IterationEnd {
+        std::thread::sleep(Duration::from_millis(3));
+        IterationEnd::Completed
+    }
+}
+
+struct BlockingFactory;
+
+impl VuFactory for BlockingFactory {
+    type Vu = Blocking;
+    async fn create(&self, _: u64) -> Result<Blocking, VuError> {
+        Ok(Blocking)
+    }
+}
+
+#[tokio::test]
+async fn starts_that_come_too_late_are_dropped_and_not_lost() {
+    let scenario = scenario!(
+        "executor": "constant-arrival-rate", "rate": 2_000, "duration": "1s", "preAllocatedVUs": 10, "gracefulStop": "0s"
+    );
+    let schedule = Schedule::new(vec![scenario], 2, Placement::Threads, StopToken::new());
+    let progress = schedule.progress();
+    let build = |shard| (BlockingFactory, Watcher { shard, witness: Witness::default() });
+    schedule.prepare(build).await.unwrap().start().finish().await.unwrap();
+    let live = &progress.scenarios[0];
+    let (started, dropped) = (live.started.load(Relaxed), live.dropped.load(Relaxed));
+    assert_eq!(started + dropped, 2_000, "{started} started, {dropped} dropped");
+    assert!(dropped > 0);
+}
