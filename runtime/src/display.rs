@@ -145,8 +145,12 @@ fn scenario_line(progress: &Progress, index: usize, now: Instant) -> String {
             let stage = if phase == Phase::GracefulStop { ", stopping" } else { "" };
             let vus = scenario.active_vus.load(Relaxed);
             match scenario.total_iterations {
-                Some(total) => format!("{vus} VUs, {}/{total} iterations, {}{stage}", scenario.over(), whole_seconds(inside)),
-                None => format!("{vus} VUs, {}/{}{stage}", whole_seconds(inside), whole_seconds(scenario.regular_duration)),
+                Some(total) => {
+                    format!("{vus} VUs, {}/{total} iterations, {}{stage}", scenario.over(), whole_seconds(inside))
+                }
+                None => {
+                    format!("{vus} VUs, {}/{}{stage}", whole_seconds(inside), whole_seconds(scenario.regular_duration))
+                }
             }
         }
     }

@@ -71,11 +71,9 @@ impl Engine {
     /// When the pool is too large for this machine.
     pub fn new(options: EngineOptions) -> Result<Self, EngineError> {
         let inner = wasmtime::Engine::new(&config(options)).map_err(|error| match options.instances {
-            Some(instances) => EngineError::Pool {
-                instances,
-                memory_mib: options.memory_bytes >> 20,
-                reason: format!("{error:#}"),
-            },
+            Some(instances) => {
+                EngineError::Pool { instances, memory_mib: options.memory_bytes >> 20, reason: format!("{error:#}") }
+            }
             None => EngineError::Unsupported(format!("{error:#}")),
         })?;
         tick(&inner);

@@ -7,8 +7,8 @@ use wasmtime::component::{Component, Linker};
 
 use crate::engine::Engine;
 use crate::host;
-use crate::host::bindings::ScenarioPre;
 use crate::host::VuState;
+use crate::host::bindings::ScenarioPre;
 
 /// The contract that this runtime speaks: any 0.1.x.
 const CONTRACT: (u64, u64) = (0, 1);
@@ -89,7 +89,9 @@ pub enum ModuleError {
         remedy: &'static str,
     },
     /// It needs something that no scenario gets.
-    #[error("{path}: needs what a scenario cannot have ({reason}); a scenario may import flashcrowd:scenario and wasi 0.2")]
+    #[error(
+        "{path}: needs what a scenario cannot have ({reason}); a scenario may import flashcrowd:scenario and wasi 0.2"
+    )]
     Imports {
         /// As given.
         path: String,

@@ -34,7 +34,12 @@ pub struct Monitor {
 
 impl Monitor {
     /// Waits for the load, doing everything beside it meanwhile. Nothing here ends the load but through the stop token.
-    pub async fn watch_over<L: Future>(mut self, load: L, aggregator: &mut Aggregator, signals: &mut Signals) -> L::Output {
+    pub async fn watch_over<L: Future>(
+        mut self,
+        load: L,
+        aggregator: &mut Aggregator,
+        signals: &mut Signals,
+    ) -> L::Output {
         let mut load = std::pin::pin!(load);
         let mut draw = every(display::TICK);
         let mut collect = every(COLLECT);

@@ -245,6 +245,12 @@ fn explain(trap: &wasmtime::Error, state: &mut VuState) -> CallError {
                 state.shard.test.limits.cpu
             ),
             Some(Trap::StackOverflow) => "call stack exhausted: a recursion without end?".to_owned(),
+            // A module's own stack lies at the bottom of its memory: what runs out of it runs out of the memory.
+            Some(Trap::MemoryOutOfBounds) => {
+                "out of bounds memory access: the module's stack is exhausted (a recursion without end, or very large values on it?), or \
+                 its unsafe code is wrong"
+                    .to_owned()
+            }
             Some(trap) => format!("trap: {trap}"),
             None => match trap.downcast_ref::<wasmtime_wasi::I32Exit>() {
                 Some(exit) => format!("the module called exit({})", exit.0),

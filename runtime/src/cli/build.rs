@@ -20,7 +20,9 @@ pub(super) struct BuildArgs {
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
     /// Not a crate.
-    #[error("{path}: has no Cargo.toml; give a scenario's crate folder (`runtime new NAME` makes one) or a compiled .wasm file")]
+    #[error(
+        "{path}: has no Cargo.toml; give a scenario's crate folder (`runtime new NAME` makes one) or a compiled .wasm file"
+    )]
     NoCrate {
         /// As given.
         path: String,
@@ -59,7 +61,15 @@ pub(super) fn build(path: &Path) -> Result<PathBuf, BuildError> {
         return Err(BuildError::NoCrate { path: shown() });
     }
     let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args(["build", "--release", "--target", TARGET, "--message-format", "json-render-diagnostics", "--manifest-path"])
+        .args([
+            "build",
+            "--release",
+            "--target",
+            TARGET,
+            "--message-format",
+            "json-render-diagnostics",
+            "--manifest-path",
+        ])
         .arg(&manifest)
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())

@@ -79,8 +79,7 @@ fn complain_line(line: &str) {
 
 fn plan(args: &InspectArgs, inspected: &Inspected) -> Result<Plan, FieldError> {
     let config = args.options.config.as_deref().map_or(Ok(Options::default()), config_file)?;
-    let layers =
-        [config, inspected.options.clone(), Options::from_environment(environment())?, args.options.layer()?];
+    let layers = [config, inspected.options.clone(), Options::from_environment(environment())?, args.options.layer()?];
     Plan::resolve(&Options::merged(layers), &inspected.info(), args.options.scale()?)
 }
 
@@ -146,7 +145,9 @@ fn as_text(inspected: &Inspected, plan: &Plan, shown: &str) -> String {
     for host in hosts(description) {
         line(format_args!("  calls {host} by default: allow it with --allow-host {host}"));
     }
-    line(format_args!("  may call the hosts of the URLs that you give with -e, and those of --allow-host; nothing else"));
+    line(format_args!(
+        "  may call the hosts of the URLs that you give with -e, and those of --allow-host; nothing else"
+    ));
     if description.handle_summary {
         line(format_args!("  writes a summary of its own: allow its files with --allow-write DIR"));
     }

@@ -17,7 +17,9 @@ pub(super) struct NewArgs {
 #[derive(Debug, thiserror::Error)]
 pub enum NewError {
     /// Not a crate's name.
-    #[error("`{name}` cannot be a crate's name; use small letters, digits, dashes and underscores, beginning with a letter")]
+    #[error(
+        "`{name}` cannot be a crate's name; use small letters, digits, dashes and underscores, beginning with a letter"
+    )]
     Name {
         /// As given.
         name: String,

@@ -66,7 +66,11 @@ fn request(args: &RunArgs) -> Result<Request, FieldError> {
 pub(super) fn config_file(path: &Path) -> Result<Options, FieldError> {
     let shown = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|error| {
-        FieldError::new("--config", &shown, format!("cannot be read ({error}); give a file with a k6 options object in JSON"))
+        FieldError::new(
+            "--config",
+            &shown,
+            format!("cannot be read ({error}); give a file with a k6 options object in JSON"),
+        )
     })?;
     Options::from_json_text(&text, &shown)
 }

@@ -10,7 +10,9 @@ impl checks::Host for VuState {
             return Ok(u32::try_from(known)?);
         }
         if self.checks.len() >= MAX_CHECKS {
-            wasmtime::bail!("more than {MAX_CHECKS} check names; a check's name must not contain what differs from call to call");
+            wasmtime::bail!(
+                "more than {MAX_CHECKS} check names; a check's name must not contain what differs from call to call"
+            );
         }
         let symbol = self.shard.cached(|cache, _| cache.symbol(&name));
         self.checks.push((name.into(), symbol));

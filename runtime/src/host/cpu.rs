@@ -30,12 +30,7 @@ pub(crate) struct CpuMeter {
 
 impl CpuMeter {
     pub(crate) fn new(limit: Duration) -> Arc<Self> {
-        Arc::new(Self {
-            epoch: Instant::now(),
-            limit,
-            used_ns: AtomicU64::new(0),
-            polled_at_ns: AtomicU64::new(0),
-        })
+        Arc::new(Self { epoch: Instant::now(), limit, used_ns: AtomicU64::new(0), polled_at_ns: AtomicU64::new(0) })
     }
 
     /// Runs a call into the module with its computing time counted from zero.

@@ -61,7 +61,9 @@ impl execution::Host for VuState {
         self.vu_tags.retain(|(known, _)| *known != name);
         if !value.is_empty() {
             if self.vu_tags.len() >= MAX_VU_TAGS {
-                wasmtime::bail!("VU tag `{name}`: a VU has {MAX_VU_TAGS} tags at most; take one away with an empty value");
+                wasmtime::bail!(
+                    "VU tag `{name}`: a VU has {MAX_VU_TAGS} tags at most; take one away with an empty value"
+                );
             }
             self.vu_tags.push((name, value));
         }

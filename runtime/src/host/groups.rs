@@ -12,7 +12,9 @@ const MAX_DEPTH: usize = 64;
 impl groups::Host for VuState {
     fn enter(&mut self, name: String) -> wasmtime::Result<()> {
         if name.contains("::") {
-            wasmtime::bail!("group `{name}`: a group's name must not contain `::`, which separates the names of a path");
+            wasmtime::bail!(
+                "group `{name}`: a group's name must not contain `::`, which separates the names of a path"
+            );
         }
         if self.groups.len() >= MAX_DEPTH {
             wasmtime::bail!("group `{name}`: groups are nested more than {MAX_DEPTH} deep; is one never left?");

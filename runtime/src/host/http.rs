@@ -207,7 +207,9 @@ fn headers(given: &[(String, Vec<u8>)]) -> Result<HeaderMap, Failure> {
             Failure::new(
                 ErrorCode::OTHER,
                 "invalid header",
-                format_args!("`{name}` or its value cannot be sent; header names are letters, digits and dashes, values one line"),
+                format_args!(
+                    "`{name}` or its value cannot be sent; header names are letters, digits and dashes, values one line"
+                ),
             )
         };
         let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| invalid())?;

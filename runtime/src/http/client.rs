@@ -247,9 +247,7 @@ impl Client {
     /// network holds whatever the name says.
     async fn resolve(&self, origin: &Origin) -> Result<Vec<IpAddr>, Failure> {
         let by_name = self.settings.grants.allows_name(&origin.host, origin.port);
-        let refused = |code, tag| {
-            Failure::new(code, tag, self.settings.grants.refusal(&origin.host, origin.port))
-        };
+        let refused = |code, tag| Failure::new(code, tag, self.settings.grants.refusal(&origin.host, origin.port));
         if let Some(address) = origin.address {
             return if by_name || self.settings.grants.allows_address(address, origin.port) {
                 Ok(vec![address])
@@ -260,9 +258,9 @@ impl Client {
         if !by_name && !self.settings.grants.has_networks() {
             return Err(refused(ErrorCode::BLOCKED_HOST, "host not granted"));
         }
-        let found = tokio::net::lookup_host((origin.host.as_str(), origin.port))
-            .await
-            .map_err(|error| Failure::new(ErrorCode::NO_SUCH_HOST, "no such host", format_args!("{}: {error}", origin.host)))?;
+        let found = tokio::net::lookup_host((origin.host.as_str(), origin.port)).await.map_err(|error| {
+            Failure::new(ErrorCode::NO_SUCH_HOST, "no such host", format_args!("{}: {error}", origin.host))
+        })?;
         let mut addresses: Vec<IpAddr> = found.map(|peer| peer.ip()).collect();
         if addresses.is_empty() {
             return Err(Failure::new(ErrorCode::NO_SUCH_HOST, "no such host", &origin.host));
@@ -357,7 +355,10 @@ async fn read_body(incoming: &mut hyper::body::Incoming, settings: &ClientSettin
             return Err(Failure::new(
                 ErrorCode::OTHER,
                 "body too long",
-                format_args!("over {} bytes; set discardResponseBodies, or raise --memory-limit", settings.max_body_bytes),
+                format_args!(
+                    "over {} bytes; set discardResponseBodies, or raise --memory-limit",
+                    settings.max_body_bytes
+                ),
             ));
         }
         if first.is_empty() {

@@ -89,7 +89,13 @@ impl Target {
         let path = url[url::Position::BeforePath..].parse::<Uri>().map_err(|error| invalid(error.to_string()))?;
         let authority = &url[url::Position::BeforeHost..url::Position::AfterPort];
         let host_header = HeaderValue::from_str(authority).map_err(|error| invalid(error.to_string()))?;
-        Ok(Self { url: url.as_str().into(), origin: Arc::new(Origin { host, port, address }), path, host_header, authorization })
+        Ok(Self {
+            url: url.as_str().into(),
+            origin: Arc::new(Origin { host, port, address }),
+            path,
+            host_header,
+            authorization,
+        })
     }
 }
 
@@ -104,7 +110,8 @@ fn basic_authorization(url: &Url) -> Option<HeaderValue> {
     credentials.push(b':');
     credentials.extend(decoded(url.password().unwrap_or_default()));
     let mut value =
-        HeaderValue::try_from(format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(credentials))).ok()?;
+        HeaderValue::try_from(format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(credentials)))
+            .ok()?;
     value.set_sensitive(true);
     Some(value)
 }

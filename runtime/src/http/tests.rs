@@ -65,9 +65,11 @@ async fn request(stream: &mut TcpStream) -> Option<String> {
     loop {
         let text = String::from_utf8_lossy(&seen).into_owned();
         if let Some((head, body)) = text.split_once("\r\n\r\n") {
-            let length = head.to_ascii_lowercase().split("content-length: ").nth(1).map_or(0, |rest| {
-                rest.split("\r\n").next().unwrap().parse::<usize>().unwrap()
-            });
+            let length = head
+                .to_ascii_lowercase()
+                .split("content-length: ")
+                .nth(1)
+                .map_or(0, |rest| rest.split("\r\n").next().unwrap().parse::<usize>().unwrap());
             if body.len() >= length {
                 return Some(text);
             }
@@ -185,7 +187,14 @@ async fn headers_host_agent_and_user_are_sent() {
     outgoing.headers.append(HeaderName::from_static("x-twice"), HeaderValue::from_static("1"));
     outgoing.headers.append(HeaderName::from_static("x-twice"), HeaderValue::from_static("2"));
     let text = String::from_utf8_lossy(&client.send(outgoing).await.body).into_owned();
-    for part in ["POST /y?q=1 ", "user-agent: mine", "content-length: 4", "x-twice: 1", "x-twice: 2", "authorization: Basic YW5uOnBhc3M="] {
+    for part in [
+        "POST /y?q=1 ",
+        "user-agent: mine",
+        "content-length: 4",
+        "x-twice: 1",
+        "x-twice: 2",
+        "authorization: Basic YW5uOnBhc3M=",
+    ] {
         assert!(text.contains(part), "{part} is missing: {text}");
     }
 }
@@ -193,7 +202,8 @@ async fn headers_host_agent_and_user_are_sent() {
 #[tokio::test]
 async fn bodies_of_every_framing_are_read() {
     let mut client = client();
-    let chunked = answering(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n").await;
+    let chunked =
+        answering(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n").await;
     assert_eq!(client.send(get(&chunked)).await.body, "abcde");
     assert_eq!(client.send(get(&chunked)).await.body, "abcde", "and the connection goes on");
     let none = answering(b"HTTP/1.1 204 No Content\r\n\r\n").await;
@@ -286,6 +296,10 @@ async fn only_granted_hosts_are_called() {
     let text = refused.failure.unwrap().text;
     assert!(text.contains(&format!("--allow-host localhost:{port}")), "{text}");
     assert_eq!(with("localhost").send(get(&by_name)).await.status, 200);
-    assert_eq!(with("127.0.0.0/8").send(get(&by_name)).await.status, 200, "a network holds for whatever name leads there");
+    assert_eq!(
+        with("127.0.0.0/8").send(get(&by_name)).await.status,
+        200,
+        "a network holds for whatever name leads there"
+    );
     failed(&with("10.0.0.0/8").send(get(&by_name)).await, 1111);
 }

@@ -37,9 +37,10 @@ impl Test {
         let prepared = &mut self.prepared;
         prepared.aggregator.collect();
         let context = &prepared.context;
-        let interrupted = self.progress.as_ref().map_or(0, |progress| {
-            progress.scenarios.iter().map(|scenario| scenario.interrupted.load(Relaxed)).sum()
-        });
+        let interrupted = self
+            .progress
+            .as_ref()
+            .map_or(0, |progress| progress.scenarios.iter().map(|scenario| scenario.interrupted.load(Relaxed)).sum());
         let info = RunInfo {
             name: format!("{} {}", prepared.description.name, prepared.description.version).trim().to_owned(),
             duration: self.duration,

@@ -80,7 +80,8 @@ pub(super) fn of_plan(plan: &Plan, surroundings: Surroundings) -> TestContext {
         problems: Arc::default(),
         http: Arc::new(ClientSettings {
             grants,
-            user_agent: HeaderValue::from_str(&plan.user_agent).unwrap_or_else(|_| HeaderValue::from_static("flashcrowd")),
+            user_agent: HeaderValue::from_str(&plan.user_agent)
+                .unwrap_or_else(|_| HeaderValue::from_static("flashcrowd")),
             #[expect(clippy::cast_precision_loss, reason = "nobody asks for 2^53 requests a second")]
             rate_limit: plan.rps.and_then(|rps| RateLimit::new(rps as f64)),
             discard_response_bodies: plan.discard_response_bodies,

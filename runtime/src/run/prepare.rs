@@ -10,8 +10,8 @@ use super::inspection::{Inspected, inspect};
 use super::{Request, Test, context};
 use crate::destinations::{Destinations, FolderError};
 use crate::display::Display;
-use crate::exit::Exit;
 use crate::engine::{Engine, EngineError, EngineOptions};
+use crate::exit::Exit;
 use crate::field_error::FieldError;
 use crate::host::context::{InstanceLimits, ShardContext, TestContext};
 use crate::log::{Level, Log};
@@ -114,7 +114,7 @@ pub(super) async fn prepare(request: Request, display: Display, log: Log) -> Res
     for threshold in &plan.thresholds {
         threshold.check(&registry)?;
     }
-    let time_unit = plan.summary_time_unit.and_then(|unit| unit.name().parse().ok());
+    let time_unit = plan.summary_time_unit;
     let settings = summary_settings(&request, &plan)?;
     let destinations = Destinations::new(request.allow_write.as_deref())?;
     let export = request.export.map(|path| open_output("--summary-export", path)).transpose()?;
@@ -201,7 +201,8 @@ fn environment(
 }
 
 fn summary_settings(request: &Request, plan: &Plan) -> Result<SummarySettings, FieldError> {
-    let trend_stats = plan.summary_trend_stats.iter().map(|text| text.parse::<TrendStat>()).collect::<Result<_, _>>()?;
+    let trend_stats =
+        plan.summary_trend_stats.iter().map(|text| text.parse::<TrendStat>()).collect::<Result<_, _>>()?;
     let full = request.summary.is_some_and(|rendering| rendering.mode == Mode::Full);
     Ok(SummarySettings { trend_stats, no_data: request.no_data, full })
 }
@@ -210,9 +211,7 @@ fn summary_settings(request: &Request, plan: &Plan) -> Result<SummarySettings, F
 fn open_output(flag: &'static str, path: PathBuf) -> Result<(PathBuf, File), PrepareError> {
     match File::options().write(true).create(true).truncate(false).open(&path) {
         Ok(file) => Ok((path, file)),
-        Err(error) => {
-            Err(PrepareError::Output { flag, path: path.display().to_string(), reason: error.to_string() })
-        }
+        Err(error) => Err(PrepareError::Output { flag, path: path.display().to_string(), reason: error.to_string() }),
     }
 }
 

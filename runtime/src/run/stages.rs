@@ -44,7 +44,10 @@ impl Test {
                 self.decide(Exit::ScenarioException);
             }
             StageEnd::TimedOut => {
-                self.log(Level::Error, &format!("setup took longer than setupTimeout ({timeout:?}), so no load was started"));
+                self.log(
+                    Level::Error,
+                    &format!("setup took longer than setupTimeout ({timeout:?}), so no load was started"),
+                );
                 self.decide(Exit::SetupTimeout);
             }
             StageEnd::Signalled => self.decide(Exit::Signal),
@@ -118,7 +121,8 @@ impl Test {
 
     /// Runs `teardown`, also after a load that was cut short, unless `setup` did not get through.
     pub(super) async fn tear_down(&mut self) {
-        let set_up = !matches!(self.verdict, Some(Exit::ScenarioException | Exit::SetupTimeout)) || self.progress.is_some();
+        let set_up =
+            !matches!(self.verdict, Some(Exit::ScenarioException | Exit::SetupTimeout)) || self.progress.is_some();
         if !self.prepared.description.teardown || self.prepared.plan.no_teardown || !set_up {
             return;
         }
@@ -173,7 +177,10 @@ impl Test {
                 self.log(Level::Error, &format!("handle_summary failed, so here is the usual summary: {error}"));
             }
             StageEnd::TimedOut => {
-                self.log(Level::Error, &format!("handle_summary took longer than {timeout:?}, so here is the usual summary"));
+                self.log(
+                    Level::Error,
+                    &format!("handle_summary took longer than {timeout:?}, so here is the usual summary"),
+                );
                 self.decide(Exit::OtherTimeout);
             }
             StageEnd::Signalled => self.decide(Exit::Signal),

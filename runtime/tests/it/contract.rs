@@ -40,9 +40,16 @@ fn the_contract_only_grows() {
             );
         }
         for kind in ["record", "variant", "enum"] {
-            assert_eq!(closed(&old, kind), closed(&new, kind).into_iter().filter(|block| closed(&old, kind).contains(block)).collect::<Vec<_>>());
+            assert_eq!(
+                closed(&old, kind),
+                closed(&new, kind).into_iter().filter(|block| closed(&old, kind).contains(block)).collect::<Vec<_>>()
+            );
             for block in closed(&old, kind) {
-                assert!(closed(&new, kind).contains(&block), "wit/{}: a {kind} grew: {block:?}", name.to_string_lossy());
+                assert!(
+                    closed(&new, kind).contains(&block),
+                    "wit/{}: a {kind} grew: {block:?}",
+                    name.to_string_lossy()
+                );
             }
         }
     }

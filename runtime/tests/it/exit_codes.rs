@@ -8,7 +8,8 @@ use crate::support::{Folder, Server, collect, finish, guest, run, runtime, signa
 #[test]
 fn passed_is_0() {
     let server = Server::start(&[]);
-    let run = run(&guest("sleepy"), &["-e", &server.base_url("/health"), "-e", "PAUSE=0", "-i", "20", "-u", "4"]).exits(0);
+    let run =
+        run(&guest("sleepy"), &["-e", &server.base_url("/health"), "-e", "PAUSE=0", "-i", "20", "-u", "4"]).exits(0);
     assert_eq!(run.metric("http_reqs", "count"), 20.0);
     assert_eq!(run.metric("iterations", "count"), 20.0);
     assert_eq!(run.check("status is 200"), (20, 0));
@@ -20,7 +21,8 @@ fn a_crossed_threshold_is_99() {
     let server = Server::start(&[]);
     let folder = Folder::new();
     let config = folder.file("options.json");
-    std::fs::write(&config, r#"{"thresholds":{"http_req_failed":["rate<0.01"],"http_req_duration":["max<0.0001"]}}"#).unwrap();
+    std::fs::write(&config, r#"{"thresholds":{"http_req_failed":["rate<0.01"],"http_req_duration":["max<0.0001"]}}"#)
+        .unwrap();
     let run = run(
         &guest("sleepy"),
         &["-e", &server.base_url("/health"), "-e", "PAUSE=0", "-i", "5", "-c", config.to_str().unwrap()],
@@ -40,7 +42,18 @@ fn a_threshold_may_abort_the_test() {
     std::fs::write(&config, r#"{"thresholds":{"iterations":[{"threshold":"count<3","abortOnFail":true}]}}"#).unwrap();
     let run = run(
         &guest("sleepy"),
-        &["-e", &server.base_url("/health"), "-e", "PAUSE=0.05", "-u", "1", "-d", "100s", "-c", config.to_str().unwrap()],
+        &[
+            "-e",
+            &server.base_url("/health"),
+            "-e",
+            "PAUSE=0.05",
+            "-u",
+            "1",
+            "-d",
+            "100s",
+            "-c",
+            config.to_str().unwrap(),
+        ],
     )
     .exits(99);
     assert!(run.metric("iterations", "count") >= 3.0);
@@ -89,7 +102,16 @@ fn ctrl_c_twice_ends_at_once_and_still_shows_what_was_measured() {
     let folder = Folder::new();
     let export = folder.file("summary.json");
     let mut command = runtime();
-    command.arg("run").arg(guest("sleepy")).args(["-e", &server.base_url("/health"), "-e", "PAUSE=1000", "-u", "5", "-d", "100s"]);
+    command.arg("run").arg(guest("sleepy")).args([
+        "-e",
+        &server.base_url("/health"),
+        "-e",
+        "PAUSE=1000",
+        "-u",
+        "5",
+        "-d",
+        "100s",
+    ]);
     command.arg("--summary-export").arg(&export).stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = command.spawn().unwrap();
     std::thread::sleep(Duration::from_millis(2500));

@@ -69,7 +69,7 @@ fn options_that_cannot_be() {
     refused(&module, &with(&["-u", "ten"]), &["ten"]);
     refused(&module, &with(&["-u", "0", "-d", "1s"]), &["vus", "0"]);
     refused(&module, &with(&["-d", "soon"]), &["soon", "duration"]);
-    refused(&module, &with(&["-d", "1s", "-s", "1s:3"]), &["duration", "stages"]);
+    refused(&module, &with(&["-d", "1s", "-s", "1s:3"]), &["--duration", "--stage", "keep one"]);
     refused(&module, &with(&["--unknown-flag"]), &["--unknown-flag"]);
     refused(&module, &with(&["-e", "1=2=3", "--allow-host", "http://a/b"]), &["--allow-host"]);
     let config = folder.file("options.json");

@@ -7,7 +7,8 @@ fn setup_data_reaches_every_virtual_user_and_teardown() {
     let server = Server::start(&[]);
     let run = run(&guest("setup-teardown"), &["-e", &server.base_url("")]).exits(0);
     assert_eq!(run.check("setup's data is there"), (6, 0));
-    let token = run.stderr.split("setup made ").nth(1).and_then(|rest| rest.split_whitespace().next()).unwrap().to_owned();
+    let token =
+        run.stderr.split("setup made ").nth(1).and_then(|rest| rest.split_whitespace().next()).unwrap().to_owned();
     assert!(run.stderr.contains(&format!("teardown saw {token}")), "{}", run.stderr);
     assert!(run.stderr.contains("[setup]") && run.stderr.contains("[teardown]"), "{}", run.stderr);
     assert_eq!(run.metric("http_reqs", "count"), 2.0, "requests of setup and teardown are counted");

@@ -6,7 +6,8 @@ use crate::support::{Server, guest, run, scenario};
 fn counted(server: &Server, route: &str) -> f64 {
     let (status, metrics) = server.get("/metrics");
     assert_eq!(status, 200);
-    let lines = metrics.lines().filter(|line| line.starts_with("http_requests_total{") && line.contains(route));
+    let lines =
+        metrics.lines().filter(|line| line.starts_with("http_request_duration_seconds_count{") && line.contains(route));
     lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
 }
 

@@ -34,7 +34,9 @@ fn inspect_tells_a_stranger_how_to_run_a_module() {
     let mut text = runtime();
     text.arg("inspect").arg(crate::support::scenario("coupon"));
     let text = finish(text, &folder.file("none")).exits(0);
-    for said in ["coupon 0.1.0", "BASE_URL", "constant-arrival-rate", "1300", "runtime run", "flashcrowd:scenario/http@0.1.0"] {
+    for said in
+        ["coupon 0.1.0", "BASE_URL", "constant-arrival-rate", "1300", "runtime run", "flashcrowd:scenario/http@0.1.0"]
+    {
         assert!(text.stdout.contains(said), "`{said}` is missing in:\n{}", text.stdout);
     }
     let mut json = runtime();

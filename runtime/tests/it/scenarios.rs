@@ -34,7 +34,11 @@ fn all_checks_pass(run: &Run) {
 
 #[test]
 fn coupon() {
-    let run = attack("coupon", "/api/v1/coupons/issue", &["--scale-time", "0.01", "--scale-load", "0.2", "--allow-write", "."]);
+    let run = attack(
+        "coupon",
+        "/api/v1/coupons/issue",
+        &["--scale-time", "0.01", "--scale-load", "0.2", "--allow-write", "."],
+    );
     all_checks_pass(&run);
 }
 
@@ -60,7 +64,11 @@ fn points_balanced() {
 
 #[test]
 fn payment_concurrent() {
-    all_checks_pass(&attack("payment-concurrent", "/orders/payment/kafka", &["--scale-time", "0.04", "--scale-load", "0.2"]));
+    all_checks_pass(&attack(
+        "payment-concurrent",
+        "/orders/payment/kafka",
+        &["--scale-time", "0.04", "--scale-load", "0.2"],
+    ));
 }
 
 #[test]
@@ -70,7 +78,11 @@ fn payment_spike() {
 
 #[test]
 fn payment_balanced() {
-    all_checks_pass(&attack("payment-balanced", "/orders/payment/kafka", &["--scale-time", "0.01", "--scale-load", "0.2"]));
+    all_checks_pass(&attack(
+        "payment-balanced",
+        "/orders/payment/kafka",
+        &["--scale-time", "0.01", "--scale-load", "0.2"],
+    ));
 }
 
 #[test]

@@ -5,7 +5,8 @@ use serde_json::Value;
 use crate::support::{Folder, finish, guest, run, runtime};
 
 fn keys(value: &Value) -> Vec<&str> {
-    let mut keys: Vec<&str> = value.as_object().unwrap_or_else(|| panic!("no object: {value}")).keys().map(String::as_str).collect();
+    let mut keys: Vec<&str> =
+        value.as_object().unwrap_or_else(|| panic!("no object: {value}")).keys().map(String::as_str).collect();
     keys.sort_unstable();
     keys
 }
@@ -33,10 +34,15 @@ fn handle_summary_gets_k6_data_and_writes_where_it_may() {
     assert_eq!((&inner["name"], &inner["path"]), (&"inner".into(), &"::outer::inner".into()));
     let check = &inner["checks"][0];
     assert_eq!(keys(check), ["fails", "id", "name", "passes", "path"]);
-    assert_eq!((&check["path"], &check["passes"], &check["fails"]), (&"::outer::inner::inner check".into(), &3.into(), &1.into()));
+    assert_eq!(
+        (&check["path"], &check["passes"], &check["fails"]),
+        (&"::outer::inner::inner check".into(), &3.into(), &1.into())
+    );
 
     let metrics = &data["metrics"];
-    let shape = |name: &str| (metrics[name]["type"].as_str(), metrics[name]["contains"].as_str(), keys(&metrics[name]["values"]));
+    let shape = |name: &str| {
+        (metrics[name]["type"].as_str(), metrics[name]["contains"].as_str(), keys(&metrics[name]["values"]))
+    };
     assert_eq!(shape("orders"), (Some("counter"), Some("default"), vec!["count", "rate"]));
     assert_eq!(shape("seats_left"), (Some("gauge"), Some("default"), vec!["max", "min", "value"]));
     assert_eq!(shape("sold_out"), (Some("rate"), Some("default"), vec!["fails", "passes", "rate"]));
@@ -58,7 +64,11 @@ fn files_need_a_grant_and_stay_inside_it() {
 
     std::fs::create_dir(folder.file("inside")).unwrap();
     let mut command = runtime();
-    command.arg("run").arg(guest("summary-custom")).args(["-e", "SUMMARY=outside", "--allow-write", "inside"]).current_dir(folder.path());
+    command
+        .arg("run")
+        .arg(guest("summary-custom"))
+        .args(["-e", "SUMMARY=outside", "--allow-write", "inside"])
+        .current_dir(folder.path());
     let run = finish(command, &folder.file("none"));
     assert!(run.stderr.contains("outside.txt"), "{}", run.stderr);
     assert!(!folder.file("outside.txt").exists());

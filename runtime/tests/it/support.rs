@@ -105,8 +105,9 @@ impl Run {
             }
             group["groups"].as_object()?.values().find_map(|group| find(group, name))
         }
-        find(&self.summary["root_group"], name)
-            .unwrap_or_else(|| panic!("no check `{name}` in {:#}\nstderr:\n{}", self.summary["root_group"], self.stderr))
+        find(&self.summary["root_group"], name).unwrap_or_else(|| {
+            panic!("no check `{name}` in {:#}\nstderr:\n{}", self.summary["root_group"], self.stderr)
+        })
     }
 }
 
@@ -234,15 +235,6 @@ impl Server {
 
     pub(crate) fn get(&self, path: &str) -> (u16, String) {
         self.request(&format!("GET {path} HTTP/1.0\r\nhost: {}\r\n\r\n", self.authority()))
-    }
-
-    pub(crate) fn post(&self, path: &str, json: &str) -> (u16, String) {
-        let head = format!(
-            "POST {path} HTTP/1.0\r\nhost: {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
-            self.authority(),
-            json.len()
-        );
-        self.request(&(head + json))
     }
 
     fn request(&self, request: &str) -> (u16, String) {

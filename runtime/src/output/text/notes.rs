@@ -103,8 +103,8 @@ impl Page<'_> {
                 })
                 .collect();
             notes.push(format!(
-                "Tags with too many values: {}. Beyond {} series their values became `(overflow)`; totals are exact. Give \
-                 requests a `name` with placeholders, and do not tag by what differs from call to call.",
+                "Tags with too many values: {}. Beyond {} series (--max-series) their values became `(overflow)`; totals are \
+                 exact. Give requests a `name` with placeholders, and do not tag by what differs from call to call.",
                 tags.join(", "),
                 overflow.limit
             ));
