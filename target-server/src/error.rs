@@ -13,13 +13,14 @@ pub struct ApiError {
     code: &'static str,
     field: Option<String>,
     message: String,
-    details: Map<String, Value>,
+    /// Boxed, as every call's result has room for it.
+    details: Box<Map<String, Value>>,
 }
 
 impl ApiError {
     /// An error with a stable `code` for programs and a `message` for people.
     pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, field: None, message: message.into(), details: Map::new() }
+        Self { status, code, field: None, message: message.into(), details: Box::default() }
     }
 
     /// 400: the input `field` has a value that cannot be used; `problem` says why.
@@ -68,7 +69,7 @@ impl IntoResponse for ApiError {
             #[serde(flatten)]
             details: Map<String, Value>,
         }
-        let inner = Inner { code: self.code, field: self.field, message: self.message, details: self.details };
+        let inner = Inner { code: self.code, field: self.field, message: self.message, details: *self.details };
         (self.status, Json(Body { error: inner })).into_response()
     }
 }

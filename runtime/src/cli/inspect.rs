@@ -46,7 +46,7 @@ pub(super) fn execute(args: &InspectArgs) -> Exit {
         Ok(module) => module,
         Err(error) => return refuse(&error),
     };
-    let (log, printer) = Log::start(Level::Info, |line| complain_line(line));
+    let (log, printer) = Log::start(Level::Info, complain_line);
     let looked = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -40,7 +40,7 @@ enum Verb {
     /// Make a new scenario's crate
     New(new::NewArgs),
     /// Say what a module does, what it needs, and how to run it
-    Inspect(inspect::InspectArgs),
+    Inspect(Box<inspect::InspectArgs>),
     /// Say which version this is
     Version,
     /// Print a shell's completion script

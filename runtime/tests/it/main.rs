@@ -5,6 +5,7 @@
 mod containment;
 mod contract;
 mod crash;
+mod docs;
 mod exit_codes;
 mod inputs;
 mod lifecycle;
