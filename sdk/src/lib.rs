@@ -148,6 +148,8 @@ mod env;
 pub mod exec;
 mod fail;
 mod group;
+#[cfg(doctest)]
+mod guides;
 mod host;
 pub mod http;
 mod lifecycle;

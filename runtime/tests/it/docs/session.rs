@@ -7,7 +7,7 @@ use std::process::Stdio;
 
 use super::markdown::Block;
 use super::{repository, shipped_scenarios};
-use crate::support::{Folder, Server, built_dir, runtime, scenario};
+use crate::support::{Folder, Server, runtime, scenario};
 
 /// Where the guides have their target server.
 const SERVER: &str = "127.0.0.1:8080";
@@ -64,7 +64,10 @@ impl Session {
     fn type_in(&mut self, command: &str) -> String {
         let words = words(command);
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        match words[..] {
+        // Variables for this command alone stand before it.
+        let variables = words.iter().take_while(|word| word.contains('=')).count();
+        let (variables, words) = words.split_at(variables);
+        match *words {
             ["echo", "$?"] => self.code.to_string(),
             ["rustup", "target", "add", target] => {
                 let toolchain =
@@ -88,13 +91,14 @@ impl Session {
                     url.strip_prefix("http://").and_then(|url| url.strip_prefix(SERVER)).expect("our server's URL");
                 self.server().get(path).1
             }
-            ["runtime", ref arguments @ ..] => self.run(arguments),
+            ["runtime", ref arguments @ ..] => self.run(arguments, variables),
             _ => panic!("`{command}`: no test can run this; teach runtime/tests/it/docs/session.rs, or leave it out"),
         }
     }
 
-    fn run(&mut self, arguments: &[&str]) -> String {
+    fn run(&mut self, arguments: &[&str], variables: &[&str]) -> String {
         let mut command = runtime();
+        command.envs(variables.iter().filter_map(|variable| variable.split_once('=')));
         command.args(arguments.iter().map(|argument| self.real(argument)));
         command.current_dir(self.folder.path()).env_remove("CARGO_TARGET_DIR").stderr(Stdio::piped());
         // No time limit of our own: compiling takes as long as it takes.
@@ -122,7 +126,8 @@ impl Session {
 /// A new crate has the workspace's versions of everything, compiled once for all runs of this test.
 fn reuse_what_is_built(made: &Path) {
     std::fs::copy(repository().join("Cargo.lock"), made.join("Cargo.lock")).expect("a lock file");
-    let target = built_dir().join("guides");
+    let profile = Path::new(env!("CARGO_BIN_EXE_runtime")).parent().expect("a binary has a folder");
+    let target = profile.with_file_name("guides");
     std::fs::create_dir_all(&target).expect("a folder for what is built");
     std::os::unix::fs::symlink(target, made.join("target")).expect("a link in a new folder");
 }
@@ -158,7 +163,7 @@ fn first_missing<'a>(shown: &[&'a str], output: &str) -> Option<&'a str> {
 
 /// A line without what differs from run to run: numbers with their units become `#`, spaces and dots one.
 /// What stands in a pair of single quotes, a threshold's expression, stays as it is.
-pub(super) fn comparable(line: &str) -> String {
+fn comparable(line: &str) -> String {
     let quotes = line.matches('\'').count() == 2;
     let mut out = String::new();
     let mut quoted = false;

@@ -1,0 +1,15 @@
+//! The guides in `docs/`: their Rust examples compile as documentation tests of this crate.
+
+macro_rules! guides {
+    ($($name:ident = $path:literal;)+) => {$(
+        #[doc = include_str!(concat!("../../docs/", $path))]
+        struct $name;
+    )+};
+}
+
+// `runtime/tests/it/docs.rs` reads this list: a guide with Rust in it must be here.
+guides! {
+    FirstScenario = "first-scenario.md";
+    Scenarios = "scenarios.md";
+    FromK6 = "from-k6.md";
+}
