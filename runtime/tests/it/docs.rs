@@ -28,7 +28,7 @@ const WALKTHROUGH: &str = "first-scenario.md";
 /// Pages whose commands are run on the shipped scenarios.
 const SESSIONS: [&str; 4] = ["scenarios.md", "summary.md", "granting.md", "from-k6.md"];
 
-pub(crate) fn repository() -> &'static Path {
+fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the runtime lies in the repository")
 }
 
@@ -256,7 +256,10 @@ fn the_summary_looks_as_its_guide_shows() {
     let built_in = ["checks_", "http_", "iteration", "dropped_", "group_", "vus", "data_"];
     for metric in printed.iter().filter_map(|line| line.split_once("..:").map(|(name, _)| name.trim_end_matches('.'))) {
         if built_in.iter().any(|prefix| metric.starts_with(prefix)) {
-            assert!(text.contains(&format!("`{metric}`")) || text.contains(&format!("{metric}.")), "docs/summary.md lacks {metric}");
+            assert!(
+                text.contains(&format!("`{metric}`")) || text.contains(&format!("{metric}.")),
+                "docs/summary.md lacks {metric}"
+            );
             explained += 1;
         }
     }
