@@ -2,6 +2,7 @@
 
 mod conclude;
 mod context;
+mod error;
 pub mod inspection;
 mod prepare;
 mod stages;
@@ -19,7 +20,7 @@ use crate::output::Rendering;
 use crate::plan::Scale;
 use crate::threshold::NoDataPolicy;
 
-pub use prepare::PrepareError;
+pub use error::PrepareError;
 
 /// What the person asked for, flags already checked.
 #[derive(Debug)]

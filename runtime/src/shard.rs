@@ -185,7 +185,11 @@ where
         .build()
         .map_err(|error| ShardError::Thread { shard, reason: error.to_string() })?;
     let local = tokio::task::LocalSet::new();
-    local.block_on(&runtime, async { main().await })
+    let result = local.block_on(&runtime, async { main().await });
+    drop(local);
+    // A name look-up that hangs on the runtime's blocking threads must not hold up the end of the run.
+    runtime.shutdown_background();
+    result
 }
 
 /// The error of a task that did not finish.

@@ -6,6 +6,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::guests;
 use crate::shell::{Failure, cargo, command, run, say, target_dir};
 
@@ -26,13 +28,30 @@ fn attack() -> Result<(), Failure> {
     say(&format_args!("\nThe target server listens on {}. 100,000 coupons are open; the crowd comes.\n", server.url));
     let outcome = run(&mut scenario(&release.join("runtime"), &module, &server.url));
     let (status, audit) = server.get("/audit")?;
-    say(&format_args!("\nThe server's own audit (GET /audit, {status}):\n{audit}"));
+    say(&format_args!("\nThe server's own audit (GET /audit, {status}):\n{}", readable(&audit)));
     drop(server);
     outcome?;
     if status != 200 {
         return Err("the audit found something broken".into());
     }
+    say(&"\nNext: README.md has a scenario of your own in five minutes.");
     Ok(())
+}
+
+/// The audit's answer as a person reads it; as it came, if it is of another shape.
+fn readable(audit: &str) -> String {
+    let Ok(audit) = serde_json::from_str::<Value>(audit) else { return audit.to_owned() };
+    let each = |list: &Value, line: &dyn Fn(&Value) -> String| -> Vec<String> {
+        list.as_array().into_iter().flatten().map(line).collect()
+    };
+    let mut lines = each(&audit["checks"], &|check| {
+        let mark = if check["ok"] == true { "ok    " } else { "BROKEN" };
+        format!("  {mark}  {}", check["invariant"].as_str().unwrap_or_default())
+    });
+    lines.extend(each(&audit["coupons"], &|coupon| {
+        format!("  coupon {}: {} of {} issued", coupon["id"], coupon["issued"], coupon["stock"])
+    }));
+    lines.join("\n")
 }
 
 /// Builds what the demo needs and runs it.

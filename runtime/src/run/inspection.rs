@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use super::context;
-use super::prepare::PrepareError;
+use super::error::PrepareError;
 use crate::engine::{Engine, EngineOptions};
 use crate::host::context::ShardContext;
 use crate::log::Log;

@@ -6,17 +6,17 @@ use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
+use super::error::PrepareError;
 use super::inspection::{Inspected, inspect};
 use super::{Request, Test, context};
-use crate::destinations::{Destinations, FolderError};
+use crate::destinations::Destinations;
 use crate::display::Display;
-use crate::engine::{Engine, EngineError, EngineOptions};
-use crate::exit::Exit;
+use crate::engine::{Engine, EngineOptions};
 use crate::field_error::FieldError;
 use crate::host::context::{InstanceLimits, ShardContext, TestContext};
 use crate::log::{Level, Log};
 use crate::metrics::{Aggregator, Recorder, Registry};
-use crate::module::{Description, Module, ModuleError};
+use crate::module::{Description, Module};
 use crate::monitor::Signals;
 use crate::open_files;
 use crate::options::Options;
@@ -27,65 +27,6 @@ use crate::threshold::Threshold;
 
 /// Instances beside the virtual users': that of `setup`, `teardown` and `handle-summary`, and one being replaced per shard.
 const SPARE_INSTANCES: u32 = 1;
-
-/// Why a test cannot be run. Nothing was started.
-#[derive(Debug, thiserror::Error)]
-pub enum PrepareError {
-    /// The module.
-    #[error(transparent)]
-    Module(#[from] ModuleError),
-    /// The module's own word about itself.
-    #[error("{path}: cannot be described: {reason}")]
-    Describe {
-        /// The module.
-        path: String,
-        /// Why.
-        reason: String,
-    },
-    /// An option or a flag.
-    #[error(transparent)]
-    Field(#[from] FieldError),
-    /// A variable that the module cannot do without.
-    #[error("{name} is not set, and {module} needs it ({help}); give it with `-e {name}=VALUE`")]
-    MissingVariable {
-        /// The variable.
-        name: String,
-        /// The module's name.
-        module: String,
-        /// What it is for.
-        help: String,
-    },
-    /// The engine.
-    #[error(transparent)]
-    Engine(#[from] EngineError),
-    /// The folder of `--allow-write`.
-    #[error(transparent)]
-    Folder(#[from] FolderError),
-    /// An output.
-    #[error("{flag} {path}: cannot be written ({reason}); give a path in a folder that exists")]
-    Output {
-        /// The flag that names it.
-        flag: &'static str,
-        /// As given.
-        path: String,
-        /// The system's word.
-        reason: String,
-    },
-    /// The machine.
-    #[error("this machine refuses what a run needs: {0}")]
-    System(String),
-}
-
-impl PrepareError {
-    /// A module that fails to say what it is has thrown an exception; everything else is a configuration that cannot be run.
-    #[must_use]
-    pub const fn exit(&self) -> Exit {
-        match self {
-            Self::Describe { .. } => Exit::ScenarioException,
-            _ => Exit::InvalidConfig,
-        }
-    }
-}
 
 /// A test that can begin.
 pub(super) struct Prepared {

@@ -12,5 +12,6 @@ mod lifecycle;
 mod load;
 mod new_crate;
 mod scenarios;
+mod sdk;
 mod shapes;
 mod support;
