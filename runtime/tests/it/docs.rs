@@ -265,3 +265,20 @@ fn the_summary_looks_as_its_guide_shows() {
     }
     assert!(explained > 20, "only {explained} sections and metrics were found in the snapshots");
 }
+
+/// Every exit code and every error code that the program has is in the tables of `summary.md`.
+#[test]
+fn the_summarys_guide_has_every_code() {
+    let text = page("summary.md");
+    let rows = text.lines().filter_map(|line| line.strip_prefix("| ")?.split(" |").next());
+    let listed: Vec<&str> = rows.flat_map(|cell| cell.split(", ")).collect();
+    let source = |file: &str| std::fs::read_to_string(repository().join("runtime/src").join(file)).expect(file);
+    let (exits, errors) = (source("exit.rs"), source("http/failure.rs"));
+    let exits = exits.lines().filter_map(|line| line.split_once(" = ")?.1.strip_suffix(','));
+    let errors = errors.lines().filter_map(|line| line.split_once("Self = Self(")?.1.strip_suffix(");"));
+    let codes: Vec<&str> = exits.chain(errors).collect();
+    assert!(codes.len() > 25, "{codes:?}");
+    // TLS has its code, and there is no TLS yet.
+    let missing: Vec<_> = codes.into_iter().filter(|code| !listed.contains(code) && *code != "1300").collect();
+    assert!(missing.is_empty(), "docs/summary.md does not list {missing:?}");
+}
