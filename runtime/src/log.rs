@@ -195,7 +195,8 @@ impl<P: FnMut(&str)> Thinner<P> {
         let mut repeated: Vec<_> = self.window.drain().filter(|(_, repeats)| *repeats > 0).collect();
         repeated.sort();
         for ((level, text), repeats) in repeated {
-            (self.print)(&format!("{level} [{repeats} times more]: {text}"));
+            let times = if repeats == 1 { "once".to_owned() } else { format!("{repeats} times") };
+            (self.print)(&format!("{level} [{times} more]: {text}"));
         }
     }
 }
@@ -236,7 +237,11 @@ mod tests {
         });
         // A window may end in the middle, so the count may be split; nothing is lost.
         assert_eq!(lines[0], "info [vu 1 iter 0]: sold out");
-        let more: u64 = lines[1..].iter().filter_map(|line| line.split(['[', ' ']).nth(2)?.parse::<u64>().ok()).sum();
+        let repeats = |line: &String| match line.split_once('[')?.1.split_once(" more]")?.0 {
+            "once" => Some(1),
+            times => times.strip_suffix(" times")?.parse::<u64>().ok(),
+        };
+        let more: u64 = lines[1..].iter().filter_map(repeats).sum();
         let firsts = lines.iter().filter(|line| line.contains("[vu 1")).count() as u64;
         assert_eq!(more + firsts, 100, "{lines:?}");
         assert_eq!(dropped, 0);

@@ -53,11 +53,11 @@ impl Monitor {
                     aggregator.collect();
                     self.abort_if_crossed(aggregator);
                 }
-                _ = collect.tick() => {
+                _ = collect.tick() => aggregator.collect(),
+                now = draw.tick() => {
                     self.gauge();
-                    aggregator.collect();
+                    self.watch.tick(now);
                 }
-                now = draw.tick() => self.watch.tick(now),
             }
         };
         self.gauge();

@@ -15,6 +15,7 @@ const FURTHER: &str = "(further messages)";
 pub struct Problems {
     iteration_errors: Mutex<Messages>,
     refused_hosts: Mutex<Messages>,
+    failed_requests: Mutex<Messages>,
     warnings: Mutex<Messages>,
 }
 
@@ -29,6 +30,11 @@ impl Problems {
     /// Counts a request to a host that is not granted. True for the first to this host.
     pub fn host_refused(&self, host: &str) -> bool {
         count(&self.refused_hosts, host)
+    }
+
+    /// Counts a request that has no complete answer, by the kind of failure. True for the first of its kind.
+    pub fn request_failed(&self, kind: &str) -> bool {
+        count(&self.failed_requests, kind)
     }
 
     /// Counts anything else that the person should know. True for the first of its message.

@@ -93,7 +93,7 @@ impl VuState {
         own_tags: TagSetId,
         method: Option<Method>,
     ) -> wasmtime::Result<http::Reply> {
-        self.tell_refusal(&exchange, target.as_deref());
+        self.tell_failure(&exchange, target.as_deref());
         let error_code = match &exchange.failure {
             Some(failure) => failure.code,
             None => ErrorCode::of_status(exchange.status),
@@ -147,15 +147,18 @@ impl VuState {
         Ok(http::Reply { status: exchange.status, error_code: error_code.0, response })
     }
 
-    /// The first refused call to a host prints the flag that would allow it; all are counted.
-    fn tell_refusal(&self, exchange: &Exchange, target: Option<&Target>) {
-        let (Some(failure), Some(target)) = (&exchange.failure, target) else {
-            return;
+    /// The first refused call to a host prints the flag that would allow it, and the first failure of a kind its whole story;
+    /// all are counted.
+    fn tell_failure(&self, exchange: &Exchange, target: Option<&Target>) {
+        let Some(failure) = &exchange.failure else { return };
+        let problems = &self.test().problems;
+        let refused = matches!(failure.code, ErrorCode::BLOCKED_ADDRESS | ErrorCode::BLOCKED_HOST);
+        let first = match target {
+            Some(target) if refused => problems.host_refused(&target.origin.to_string()),
+            _ => problems.request_failed(failure.tag),
         };
-        if matches!(failure.code, ErrorCode::BLOCKED_ADDRESS | ErrorCode::BLOCKED_HOST)
-            && self.test().problems.host_refused(&target.origin.to_string())
-        {
-            self.say(Level::Warn, &failure.text);
+        if first {
+            self.say(Level::Warn, &format!("request failed: {}", failure.text));
         }
     }
 }

@@ -247,7 +247,7 @@ impl Client {
     /// network holds whatever the name says.
     async fn resolve(&self, origin: &Origin) -> Result<Vec<IpAddr>, Failure> {
         let by_name = self.settings.grants.allows_name(&origin.host, origin.port);
-        let refused = |code, tag| Failure::new(code, tag, self.settings.grants.refusal(&origin.host, origin.port));
+        let refused = |code, tag| Failure { code, tag, text: self.settings.grants.refusal(&origin.host, origin.port) };
         if let Some(address) = origin.address {
             return if by_name || self.settings.grants.allows_address(address, origin.port) {
                 Ok(vec![address])

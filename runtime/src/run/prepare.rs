@@ -52,8 +52,17 @@ pub(super) async fn prepare(request: Request, display: Display, log: Log) -> Res
     let plan = resolve(&request, &inspected)?;
     let env = environment(&request.env, &inspected.description)?;
     let registry = Arc::new(Registry::new(request.max_series, plan.system_tags));
+    let mut unknown_metrics = Vec::new();
     for threshold in &plan.thresholds {
-        threshold.check(&registry)?;
+        // A metric of the module's own is registered when it is first used: only a name that is nearly a built-in one is suspicious.
+        if !threshold.check(&registry)?
+            && let Some(meant) = threshold.probably_meant(&registry)
+        {
+            unknown_metrics.push(format!(
+                "thresholds.{}: no built-in metric has this name; if the module has none either, did you mean `{meant}`?",
+                threshold.selector_text
+            ));
+        }
     }
     let time_unit = plan.summary_time_unit;
     let settings = summary_settings(&request, &plan)?;
@@ -91,7 +100,8 @@ pub(super) async fn prepare(request: Request, display: Display, log: Log) -> Res
     for line in plan.scaled.iter().map(|line| format!("scaled: {line}")) {
         log.runtime(Level::Info, &line);
     }
-    for warning in plan.warnings.iter().cloned().chain(open_files::make_room(plan.peak_vus)) {
+    let warnings = plan.warnings.iter().cloned().chain(unknown_metrics).chain(open_files::make_room(plan.peak_vus));
+    for warning in warnings {
         context.problems.warn(&warning);
         log.runtime(Level::Warn, &warning);
     }

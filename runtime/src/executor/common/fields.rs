@@ -52,7 +52,12 @@ impl Fields {
         let Some(value) = self.values.get(key) else { return Ok(None) };
         let parsed = duration::from_json(value).map_err(|error| error.at(key))?;
         if parsed < least {
-            let problem = format!("is too short; give at least {}", duration::format(least));
+            // Who writes 10 means ten seconds, and k6's options mean milliseconds.
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            let bare = text.parse::<f64>().is_ok_and(|number| number > 0.0);
+            let hint =
+                if bare { format!(" (a bare number is milliseconds; `{text}s` is seconds)") } else { String::new() };
+            let problem = format!("is too short; give at least {}{hint}", duration::format(least));
             return Err(FieldError::json(key, value, problem));
         }
         Ok(Some(parsed))

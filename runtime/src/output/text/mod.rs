@@ -122,6 +122,14 @@ impl Page<'_> {
             (None, Some(_)) if failing == 0 => (Style::Yellow, "- STOPPED EARLY"),
             _ => (style, word),
         };
+        // Thresholds that hold over no answer at all are no good news.
+        let (style, word) = match word {
+            "✓ PASSED" if self.nothing_answered() => (Style::Yellow, "! PASSED"),
+            _ => (style, word),
+        };
+        if self.nothing_answered() {
+            reasons.push("every request failed".to_owned());
+        }
         if let Some(reason) = &run.stopped_early {
             reasons.push(format!("stopped early: {reason}"));
         }

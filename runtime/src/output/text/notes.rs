@@ -2,6 +2,7 @@
 
 use super::style::{Style, pad_left, plain, width};
 use super::{Page, numbers};
+use crate::summary::MetricValue;
 
 /// Distinct messages shown; the rest is counted.
 const MAX_MESSAGES: usize = 10;
@@ -38,6 +39,12 @@ impl Page<'_> {
         let mut notes = Vec::new();
         self.schedule_notes(&mut notes);
         self.measurement_notes(&mut notes);
+        if self.nothing_answered() {
+            notes.push(
+                "Every request failed, so the times above say nothing about the target. BY ANSWER and the log say why."
+                    .to_owned(),
+            );
+        }
         let run = &self.summary.run;
         for (host, count) in &run.refused_hosts {
             notes.push(format!(
@@ -64,13 +71,25 @@ impl Page<'_> {
             .join("\n")
     }
 
+    /// Whether there were requests, and not one was answered as expected.
+    pub(super) fn nothing_answered(&self) -> bool {
+        let failed = self.summary.metric("http_req_failed").filter(|failed| failed.has_samples);
+        failed.is_some_and(|failed| matches!(failed.value, MetricValue::Rate { fails: 0, .. }))
+    }
+
     /// Where the load was not what the plan asked for.
     fn schedule_notes(&self, notes: &mut Vec<String>) {
         let dropped = self.summary.count("dropped_iterations");
-        if dropped > 0 {
+        let open_model = self.summary.run.scenarios.iter().any(|scenario| scenario.executor.ends_with("-arrival-rate"));
+        if dropped > 0 && open_model {
             notes.push(format!(
                 "{} dropped: they were due while every VU was busy, so the load was less than planned. Raise `maxVUs` \
                  (and `preAllocatedVUs`), or take it as the answer: the target is too slow for this rate.",
+                counted(dropped, "iteration")
+            ));
+        } else if dropped > 0 {
+            notes.push(format!(
+                "{} dropped: the time was over before they began. Give a longer `maxDuration`, or more VUs.",
                 counted(dropped, "iteration")
             ));
         }
