@@ -103,14 +103,19 @@ impl std::error::Error for FieldError {}
 pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let plain = |text: &str| text.replace(['-', '_'], "").to_lowercase();
     let wanted = plain(name);
+    let known: Vec<&'a str> = known.into_iter().collect();
     let mut best: Option<(f64, &'a str)> = None;
-    for candidate in known {
+    for candidate in known.iter().copied() {
         let alike = strsim::jaro_winkler(&wanted, &plain(candidate));
         if alike >= ALIKE && best.is_none_or(|(so_far, _)| alike > so_far) {
             best = Some((alike, candidate));
         }
     }
-    best.map(|(_, candidate)| candidate)
+    best.map(|(_, candidate)| candidate).or_else(|| {
+        // Letters that changed places, in a name too short for the measure above.
+        let near = |candidate: &&str| wanted.len() > 2 && strsim::osa_distance(&wanted, &plain(candidate)) <= 1;
+        known.iter().copied().find(near)
+    })
 }
 
 /// The remedy for an unknown name: the nearest known one, or else the list of them.
@@ -184,5 +189,6 @@ mod tests {
         assert_eq!(nearest("constant_vus", ["constant-vus", "ramping-vus"]), Some("constant-vus"));
         assert_eq!(nearest("issueCoupon", ["issue_coupon", "charge"]), Some("issue_coupon"));
         assert_eq!(nearest("", ["a"]), None);
+        assert_eq!(nearest("vsu", ["duration", "vus"]), Some("vus"));
     }
 }

@@ -133,7 +133,7 @@ impl Printer {
 }
 
 /// A module's text must not move the cursor, ring the bell or forge another line.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     let mut clean: String = text
         .char_indices()
         .take_while(|(at, _)| *at < MAX_LINE_BYTES)
@@ -156,12 +156,15 @@ impl<P: FnMut(&str)> Thinner<P> {
     fn run(mut self, lines: &Receiver<Line>) {
         let mut window_ends = Instant::now() + WINDOW;
         loop {
-            match lines.recv_timeout(window_ends.saturating_duration_since(Instant::now())) {
+            let left = window_ends.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                self.close_window();
+                window_ends = Instant::now() + WINDOW;
+                continue;
+            }
+            match lines.recv_timeout(left) {
                 Ok(line) => self.line(line),
-                Err(RecvTimeoutError::Timeout) => {
-                    self.close_window();
-                    window_ends = Instant::now() + WINDOW;
-                }
+                Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }

@@ -7,6 +7,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use crate::display::{self, Display, Watch};
+use crate::exit::Exit;
 use crate::metrics::{Aggregator, Recorder, TagSetId, builtin};
 use crate::shard::progress::Progress;
 use crate::stop::{StopReason, StopToken};
@@ -30,6 +31,8 @@ pub struct Monitor {
     pub tags: TagSetId,
     /// How the load is shown.
     pub watch: Watch,
+    /// Whether the gauge of active VUs has a sample.
+    pub gauged: bool,
 }
 
 impl Monitor {
@@ -60,13 +63,22 @@ impl Monitor {
                 }
             }
         };
-        self.gauge();
+        // A load that was over before the first look had its virtual users all the same.
+        if !self.gauged {
+            let planned = self.progress.planned_vus;
+            let mut recorder = self.recorder.lock().unwrap_or_else(PoisonError::into_inner);
+            recorder.add(builtin::VUS, self.tags, f64::from(planned));
+        }
         aggregator.collect();
         self.watch.finish(Instant::now());
         outcome
     }
 
     fn heed_signal(&self, signals: &Signals) {
+        if signals.count > 2 {
+            signals.display.line("ended by a third signal, without a summary");
+            std::process::exit(Exit::Signal as i32);
+        }
         if signals.count == 1 {
             signals.display.line("stopping: iterations under way may finish; once more to interrupt them");
             self.stop.graceful(StopReason::Signal);
@@ -85,11 +97,12 @@ impl Monitor {
     }
 
     /// k6's `vus` and `vus_max`.
-    fn gauge(&self) {
+    fn gauge(&mut self) {
         let initialised = self.progress.initialised_vus.load(std::sync::atomic::Ordering::Relaxed);
         let active = self.progress.active_vus(Instant::now());
         let mut recorder = self.recorder.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.progress.started().is_some() {
+        if active > 0 {
+            self.gauged = true;
             recorder.add(builtin::VUS, self.tags, f64::from(active));
         }
         recorder.add(builtin::VUS_MAX, self.tags, f64::from(initialised));

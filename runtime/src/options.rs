@@ -97,6 +97,11 @@ impl Options {
         let given: Vec<&str> = EXECUTION.into_iter().filter(|name| self.says(name)).collect();
         match given.as_slice() {
             [] | [_] | ["duration", "iterations"] => Ok(()),
+            // The pair that may stand together is not to blame for a third.
+            ["duration", "iterations", third, ..] => Err(FieldError::bare(
+                name(third),
+                format!("stands beside {}, and either says how the load runs; keep one of them", name("duration")),
+            )),
             [first, second, ..] => Err(FieldError::bare(
                 name(second),
                 format!("stands beside {}, and either says how the load runs; keep one of them", name(first)),

@@ -127,6 +127,7 @@ impl Plan {
         let total_duration = specs.iter().map(ScenarioSpec::end).max().unwrap_or_default();
         let no_thresholds = given.read("noThresholds", read::boolean)?.unwrap_or(false);
         let thresholds = given.read("thresholds", parse_thresholds)?.filter(|_| !no_thresholds).unwrap_or_default();
+        check_selectors(&thresholds, &scenarios)?;
         let rps = given.read("rps", read::count)?.filter(|rps| *rps > 0);
         let scaled_rps = rps.map(|rps| scale.load_count(rps));
         if let (Some(before), Some(after)) = (rps, scaled_rps)
@@ -256,6 +257,25 @@ fn find_function(scenario: &ScenarioOptions, module: &ModuleInfo) -> Result<(u32
             format!("is no scenario function of this module; {}", did_you_mean(wanted, known())),
         )),
     }
+}
+
+/// A threshold on a scenario that does not exist would never have data.
+fn check_selectors(thresholds: &[Threshold], scenarios: &[PlannedScenario]) -> Result<(), FieldError> {
+    let known = || scenarios.iter().map(|scenario| scenario.spec.name.as_str());
+    for threshold in thresholds {
+        let wanted = threshold.selector.tags.iter().filter(|(tag, _)| tag == "scenario").map(|(_, value)| value);
+        for name in wanted {
+            if !known().any(|scenario| scenario == name) {
+                let problem = format!("selects a scenario that does not exist; {}", did_you_mean(name, known()));
+                return Err(FieldError::new(
+                    format!("thresholds.{}", threshold.selector_text),
+                    format!("\"{name}\""),
+                    problem,
+                ));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// A scenario as k6 prints it: what all executors share is written out.

@@ -77,7 +77,13 @@ pub fn run(request: Request) -> Result<Exit, PrepareError> {
     let display = Display::new(request.quiet);
     let (log, printer) = start_log(&request, &display);
     let exit = runtime.block_on(async {
-        let mut test = prepare::prepare(request, display, log).await?;
+        let mut test = match prepare::prepare(request, display, log).await {
+            Ok(test) => test,
+            Err(error) => {
+                printer.finish();
+                return Err(error);
+            }
+        };
         test.set_up().await;
         test.load().await;
         test.tear_down().await;
@@ -103,6 +109,8 @@ struct Test {
     prepared: prepare::Prepared,
     /// What happened so far that decides the exit code; the first counts.
     verdict: Option<Exit>,
+    /// Whether `setup` did not get through, so that there is nothing to tear down.
+    setup_failed: bool,
     /// How long the load lasted.
     duration: Duration,
     progress: Option<Arc<crate::shard::progress::Progress>>,

@@ -28,7 +28,8 @@ pub enum StopLevel {
     Immediate,
 }
 
-/// Shared by all who may end the load, and by the scheduler. The first reason stays; the level only rises.
+/// Shared by all who may end the load, and by the scheduler. The level only rises, and the reason for the highest level stays; a
+/// gentle stop by the scenario gives way to any other reason.
 #[derive(Debug, Clone, Default)]
 pub struct StopToken {
     inner: Arc<Inner>,
@@ -38,7 +39,7 @@ pub struct StopToken {
 struct Inner {
     graceful: CancellationToken,
     immediate: CancellationToken,
-    reason: Mutex<Option<StopReason>>,
+    reason: Mutex<Option<(StopLevel, StopReason)>>,
 }
 
 impl StopToken {
@@ -59,7 +60,17 @@ impl StopToken {
     }
 
     fn stop(&self, level: StopLevel, reason: StopReason) {
-        self.inner.reason.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(reason);
+        let mut kept = self.inner.reason.lock().unwrap_or_else(PoisonError::into_inner);
+        let replaces = match &*kept {
+            None => true,
+            // Whoever lost patience with a signal sends another: the first word was the same.
+            Some((_, StopReason::Signal)) => false,
+            Some((before, was)) => level > *before || matches!(was, StopReason::Scenario(_)),
+        };
+        if replaces {
+            *kept = Some((level, reason));
+        }
+        drop(kept);
         self.inner.graceful.cancel();
         if level == StopLevel::Immediate {
             self.inner.immediate.cancel();
@@ -78,10 +89,11 @@ impl StopToken {
         }
     }
 
-    /// The first reason given.
+    /// Why the load ends.
     #[must_use]
     pub fn reason(&self) -> Option<StopReason> {
-        self.inner.reason.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let kept = self.inner.reason.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.as_ref().map(|(_, reason)| reason.clone())
     }
 
     /// Waits until somebody ends the load, on any level.
@@ -98,6 +110,20 @@ impl StopToken {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_gentle_stop_gives_way_and_an_abort_stays() {
+        let token = StopToken::new();
+        token.graceful(StopReason::Scenario("enough".to_owned()));
+        token.graceful(StopReason::Scenario("more".to_owned()));
+        token.immediate(StopReason::Aborted("broken".to_owned()));
+        token.immediate(StopReason::Signal);
+        assert_eq!(token.reason(), Some(StopReason::Aborted("broken".to_owned())));
+        let token = StopToken::new();
+        token.graceful(StopReason::Scenario("enough".to_owned()));
+        token.graceful(StopReason::Signal);
+        assert_eq!(token.reason(), Some(StopReason::Signal));
+    }
 
     #[tokio::test]
     async fn the_first_reason_stays_and_the_level_only_rises() {

@@ -1,6 +1,7 @@
 //! One virtual user: an instance of the module, kept from iteration to iteration, replaced after a trap.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 use wasmtime::{Store, Trap};
@@ -11,9 +12,18 @@ use crate::host::{Departure, Position, VuState};
 use crate::log::Level;
 use crate::module::Module;
 
+/// Said of iterations that the CPU meter slowed.
+const SLOWED: &str = "an iteration computed for more than half a second and was slowed to a tenth of a core, so that others keep theirs: \
+                      its duration is not the target's doing";
+
+/// How long a virtual user waits after its instance could not be replaced.
+const RENEWAL_PAUSE: Duration = Duration::from_millis(100);
+
 /// A virtual user, from 1; or, as number 0, the stage that runs `setup`, `teardown` and the like.
 pub struct Vu {
     module: Arc<Module>,
+    shard: Arc<ShardContext>,
+    id: u64,
     /// `None` only while the instance is being replaced.
     live: Option<Live>,
     /// Set while the module runs: whoever finds it set knows that the last call was cut short.
@@ -78,12 +88,12 @@ impl Vu {
     /// # Errors
     /// When the pool or the machine's memory is exhausted, or the module traps while it is initialised.
     pub async fn new(module: Arc<Module>, shard: Arc<ShardContext>, vu: u64) -> Result<Self, InstantiateError> {
-        let state = VuState::new(shard, vu);
+        let state = VuState::new(Arc::clone(&shard), vu);
         let live = match Live::new(&module, state).await {
             Ok(live) => live,
             Err((_, reason)) => return Err(InstantiateError { vu, reason }),
         };
-        Ok(Self { module, live: Some(live), spoilt: false, iterations: 0 })
+        Ok(Self { module, shard, id: vu, live: Some(live), spoilt: false, iterations: 0 })
     }
 
     /// How many iterations it has begun.
@@ -174,18 +184,23 @@ impl Vu {
     }
 
     async fn renew(&mut self) -> Result<(), CallError> {
-        let Some(live) = self.live.take() else {
-            return Err(CallError::Trapped("the instance could not be replaced earlier".to_owned()));
+        // The old instance goes first: it holds the pool's slot that the new one will take. If replacing it failed or was cut short
+        // before, what it knew is lost.
+        let state = match self.live.take() {
+            Some(live) => live.store.into_data().reborn(),
+            None => VuState::new(Arc::clone(&self.shard), self.id),
         };
-        // The old instance goes first: it holds the pool's slot that the new one will take.
-        let state = live.store.into_data().reborn();
         match Live::new(&self.module, state).await {
             Ok(live) => {
                 self.live = Some(live);
                 self.spoilt = false;
                 Ok(())
             }
-            Err((_, reason)) => Err(CallError::Trapped(format!("no fresh instance: {reason}"))),
+            Err((_, reason)) => {
+                // Whoever tries again at once would try a million times a second.
+                tokio::time::sleep(RENEWAL_PAUSE).await;
+                Err(CallError::Trapped(format!("no fresh instance: {reason}")))
+            }
         }
     }
 
@@ -194,6 +209,9 @@ impl Vu {
             return Err(CallError::Trapped("there is no instance".to_owned()));
         };
         live.store.data_mut().leave();
+        if live.store.data().cpu.was_slowed() {
+            self.shard.test.problems.warn(SLOWED);
+        }
         match result {
             Ok(result) => {
                 self.spoilt = false;
@@ -231,13 +249,13 @@ fn explain(trap: &wasmtime::Error, state: &mut VuState) -> CallError {
         Some(Departure::Abort(reason)) => return CallError::Aborted(reason),
         None => {}
     }
-    let text = if state.memory.denied() {
+    let text = if let Some(message) = panic {
+        message
+    } else if state.memory.denied() {
         format!(
             "out of memory: the instance wanted more than its {} MiB (raise --memory-limit, or free what is no longer needed)",
             state.memory.max_bytes() >> 20
         )
-    } else if let Some(message) = panic {
-        message
     } else {
         match trap.downcast_ref::<Trap>() {
             Some(Trap::Interrupt) => format!(

@@ -15,8 +15,8 @@ use crate::module::Module;
 use crate::shard::{EndedIteration, Iteration, IterationEnd, Observer, Outcome, VirtualUser, VuError, VuFactory};
 use crate::vu::{CallError, IterationPlace, Vu};
 
-/// Iterations that were made longer by `minIterationDuration`, by virtual user: the pause is not theirs.
-type Pauses = Rc<RefCell<HashMap<u64, Duration>>>;
+/// When iterations that `minIterationDuration` makes longer really ended, and how, by virtual user: the pause is not theirs.
+type Pauses = Rc<RefCell<HashMap<u64, (Instant, IterationEnd)>>>;
 
 /// Makes the instances of one shard.
 #[derive(Debug)]
@@ -81,7 +81,7 @@ impl VirtualUser for WasmVu {
                 IterationEnd::Failed
             }
         };
-        self.pause(iteration.vu_id, begun).await;
+        self.pause(iteration.vu_id, begun, end).await;
         end
     }
 }
@@ -96,31 +96,29 @@ impl WasmVu {
         }
     }
 
-    async fn pause(&self, vu_id: u64, begun: Instant) {
+    async fn pause(&self, vu_id: u64, begun: Instant, end: IterationEnd) {
         let Some(left) = self.min_iteration.and_then(|least| least.checked_sub(begun.elapsed())) else {
             return;
         };
-        let pausing = Instant::now();
+        // Noted before the pause: if that is cut short, the iteration has ended all the same.
+        self.pauses.borrow_mut().insert(vu_id, (Instant::now(), end));
         tokio::time::sleep(left).await;
-        self.pauses.borrow_mut().insert(vu_id, pausing.elapsed());
     }
 }
 
 impl Observer for Sampler {
     fn iteration_ended(&self, ended: &EndedIteration) {
-        let pause = match self.pauses.borrow_mut().remove(&ended.iteration.vu_id) {
-            Some(pause) => pause,
-            None => Duration::ZERO,
-        };
-        if ended.outcome == Outcome::Interrupted {
+        let finished = self.pauses.borrow_mut().remove(&ended.iteration.vu_id);
+        let (end, outcome) = finished.map_or((ended.ended, ended.outcome), |(at, end)| (at, end.into()));
+        if outcome == Outcome::Interrupted {
             return;
         }
         let tags = self.shard.test.scenarios[ended.iteration.scenario].tags;
-        let duration = (ended.ended - ended.started).saturating_sub(pause);
+        let duration = end.saturating_duration_since(ended.started);
         self.shard.record(|recorder| {
             recorder.add(builtin::ITERATIONS, tags, 1.0);
             recorder.duration(builtin::ITERATION_DURATION, tags, duration);
-            if ended.outcome == Outcome::Failed {
+            if outcome == Outcome::Failed {
                 recorder.add(builtin::ITERATION_ERRORS, tags, 1.0);
             }
             if let Some(due) = ended.iteration.due {

@@ -109,8 +109,8 @@ impl Options {
     /// ```
     /// use flashcrowd::prelude::*;
     ///
-    /// let options = Options::new().set("blacklistIPs", ["10.0.0.0/8"]);
-    /// assert_eq!(options.to_json(), json!({"blacklistIPs": ["10.0.0.0/8"]}));
+    /// let options = Options::new().set("discardResponseBodies", true);
+    /// assert_eq!(options.to_json(), json!({"discardResponseBodies": true}));
     /// ```
     ///
     /// # Panics

@@ -11,7 +11,8 @@ use super::{complain, module_path, print, refuse};
 use crate::duration;
 use crate::exit::Exit;
 use crate::field_error::FieldError;
-use crate::log::{Level, Log};
+use crate::log::{Level, Log, printable};
+use crate::metrics::{DEFAULT_MAX_SERIES, Registry};
 use crate::module::Description;
 use crate::options::Options;
 use crate::plan::Plan;
@@ -80,7 +81,12 @@ fn complain_line(line: &str) {
 fn plan(args: &InspectArgs, inspected: &Inspected) -> Result<Plan, FieldError> {
     let config = args.options.config.as_deref().map_or(Ok(Options::default()), config_file)?;
     let layers = [config, inspected.options.clone(), Options::from_environment(environment())?, args.options.layer()?];
-    Plan::resolve(&Options::merged(layers), &inspected.info(), args.options.scale()?)
+    let plan = Plan::resolve(&Options::merged(layers), &inspected.info(), args.options.scale()?)?;
+    let registry = Registry::new(DEFAULT_MAX_SERIES, plan.system_tags);
+    for threshold in &plan.thresholds {
+        threshold.check(&registry)?;
+    }
+    Ok(plan)
 }
 
 fn pretty(value: &Value) -> String {
@@ -104,7 +110,9 @@ fn as_text(inspected: &Inspected, plan: &Plan, shown: &str) -> String {
     let description = &inspected.description;
     let mut text = String::new();
     let mut line = |arguments: std::fmt::Arguments<'_>| {
-        let _ = writeln!(text, "{arguments}");
+        // A stranger's words must not command the terminal.
+        let clean = arguments.to_string().split('\n').map(printable).collect::<Vec<_>>().join("\n");
+        let _ = writeln!(text, "{clean}");
     };
     line(format_args!("{} {}", description.name, description.version));
     for part in [description.description.as_str(), &description.authors.join(", ")] {

@@ -17,6 +17,7 @@ pub use build::BuildError;
 pub use new::NewError;
 
 use crate::exit::Exit;
+use crate::log::printable;
 
 /// Run load tests whose scenarios are WebAssembly components.
 #[derive(Debug, Parser)]
@@ -53,11 +54,73 @@ enum Verb {
 /// 0 after help, 104 after an error; both are printed.
 pub fn parse() -> Result<Cli, Exit> {
     Cli::try_parse().map_err(|error| {
+        if let Some(text) = unknown_flag(&error) {
+            complain_text(&text);
+            return Exit::InvalidConfig;
+        }
         let exit = if error.use_stderr() { Exit::InvalidConfig } else { Exit::Passed };
         // Nobody is left to be told that the terminal is gone.
         let _ = error.print();
         exit
     })
+}
+
+/// Flags of k6 that this version does not have.
+const K6_FLAGS: &[&str] = &[
+    "-o",
+    "--out",
+    "-p",
+    "--paused",
+    "-a",
+    "--address",
+    "-l",
+    "--linger",
+    "--throw",
+    "--http-debug",
+    "--batch",
+    "--batch-per-host",
+    "--max-redirects",
+    "--insecure-skip-tls-verify",
+    "--execution-segment",
+    "--execution-segment-sequence",
+    "--dns",
+    "--blacklist-ip",
+    "--block-hostnames",
+    "--local-ips",
+    "--include-system-env-vars",
+    "--compatibility-mode",
+    "--type",
+    "--traces-output",
+    "--console-output",
+    "--log-output",
+    "--log-format",
+    "--profiling-enabled",
+    "--no-usage-report",
+];
+
+/// An error for a flag that does not exist: whether k6 has it, or which one was meant.
+fn unknown_flag(error: &clap::Error) -> Option<String> {
+    use clap::CommandFactory as _;
+    use clap::error::{ContextKind, ContextValue, ErrorKind};
+    if error.kind() != ErrorKind::UnknownArgument {
+        return None;
+    }
+    let ContextValue::String(given) = error.get(ContextKind::InvalidArg)? else { return None };
+    let flag = given.split(['=', ' ']).next()?;
+    if K6_FLAGS.contains(&flag) {
+        return Some(format!(
+            "{flag}: k6 has this flag, and this version of Flashcrowd does not; leave it out (docs/from-k6.md)"
+        ));
+    }
+    let mut command = Cli::command();
+    command.build();
+    let known: Vec<String> = command
+        .get_subcommands()
+        .flat_map(clap::Command::get_arguments)
+        .filter_map(|argument| Some(format!("--{}", argument.get_long()?)))
+        .collect();
+    let meant = crate::field_error::nearest(flag, known.iter().map(String::as_str))?;
+    Some(format!("{flag}: there is no such flag; did you mean {meant}? (`--help` lists them)"))
 }
 
 impl Cli {
@@ -100,7 +163,13 @@ fn refuse(error: &dyn std::error::Error) -> Exit {
 
 /// Errors go to standard error.
 fn complain(error: &dyn std::error::Error) {
-    let _ = writeln!(std::io::stderr(), "error: {error}");
+    complain_text(&error.to_string());
+}
+
+fn complain_text(error: &str) {
+    // An error may quote a module, and a module must not command the terminal.
+    let text = error.lines().map(printable).collect::<Vec<_>>().join("\n");
+    let _ = writeln!(std::io::stderr(), "error: {text}");
 }
 
 /// A module's path: as given, or what building the crate in this folder gives.

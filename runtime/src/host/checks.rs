@@ -1,11 +1,13 @@
 //! `flashcrowd:scenario/checks`.
 
 use super::bindings::flashcrowd::scenario::checks;
+use super::limits::short;
 use super::state::{MAX_CHECKS, VuState};
 use crate::metrics::builtin;
 
 impl checks::Host for VuState {
     fn intern(&mut self, name: String) -> wasmtime::Result<u32> {
+        short("a check's name", &name)?;
         if let Some(known) = self.checks.iter().position(|(known, _)| **known == *name) {
             return Ok(u32::try_from(known)?);
         }

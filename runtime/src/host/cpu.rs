@@ -3,7 +3,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use wasmtime::UpdateDeadline;
 /// What an iteration may compute without a pause: below this nobody else on the thread notices.
 const SLICE: Duration = Duration::from_millis(2);
 /// What an iteration may compute at full speed, with others getting their turn in between.
-const BURST: Duration = Duration::from_millis(50);
+const BURST: Duration = Duration::from_millis(500);
 /// Beyond the burst an iteration rests this many times as long as it computes, so that it takes a tenth of a thread at most.
 const REST_FACTOR: u32 = 9;
 
@@ -26,16 +26,38 @@ pub(crate) struct CpuMeter {
     used_ns: AtomicU64,
     /// When the current poll began, in nanoseconds since `epoch`.
     polled_at_ns: AtomicU64,
+    /// Nobody else is on this thread: there is nobody to give way to.
+    alone: AtomicBool,
+    /// This call was slowed down.
+    slowed: AtomicBool,
 }
 
 impl CpuMeter {
     pub(crate) fn new(limit: Duration) -> Arc<Self> {
-        Arc::new(Self { epoch: Instant::now(), limit, used_ns: AtomicU64::new(0), polled_at_ns: AtomicU64::new(0) })
+        Arc::new(Self {
+            epoch: Instant::now(),
+            limit,
+            used_ns: AtomicU64::new(0),
+            polled_at_ns: AtomicU64::new(0),
+            alone: AtomicBool::new(false),
+            slowed: AtomicBool::new(false),
+        })
+    }
+
+    /// Whether the next calls have their thread to themselves.
+    pub(crate) fn set_alone(&self, alone: bool) {
+        self.alone.store(alone, Relaxed);
+    }
+
+    /// Whether the last call was slowed down.
+    pub(crate) fn was_slowed(&self) -> bool {
+        self.slowed.load(Relaxed)
     }
 
     /// Runs a call into the module with its computing time counted from zero.
     pub(crate) fn measure<F: Future>(self: &Arc<Self>, call: F) -> impl Future<Output = F::Output> {
         self.used_ns.store(0, Relaxed);
+        self.slowed.store(false, Relaxed);
         let meter = Arc::clone(self);
         async move {
             let mut call = std::pin::pin!(call);
@@ -63,9 +85,10 @@ impl CpuMeter {
             Verdict::Interrupt
         } else if slice < SLICE {
             Verdict::GoOn
-        } else if used < BURST {
+        } else if used < BURST || self.alone.load(Relaxed) {
             Verdict::GiveWay
         } else {
+            self.slowed.store(true, Relaxed);
             Verdict::Rest(slice * REST_FACTOR)
         }
     }
@@ -84,7 +107,8 @@ impl From<Verdict> for UpdateDeadline {
     fn from(verdict: Verdict) -> Self {
         match verdict {
             Verdict::GoOn => Self::Continue(1),
-            Verdict::GiveWay => Self::Yield(1),
+            // wasmtime's own yield goes straight back into the queue; tokio's lets sockets and timers have their turn first.
+            Verdict::GiveWay => Self::YieldCustom(1, Box::pin(tokio::task::yield_now())),
             Verdict::Rest(time) => Self::YieldCustom(1, Box::pin(tokio::time::sleep(time))),
             Verdict::Interrupt => Self::Interrupt,
         }

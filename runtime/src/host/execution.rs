@@ -1,6 +1,7 @@
 //! `flashcrowd:scenario/execution`.
 
 use super::bindings::flashcrowd::scenario::execution;
+use super::limits::short;
 use super::state::{Departure, Position, VuState};
 use crate::log::Level;
 use crate::stop::StopReason;
@@ -58,6 +59,8 @@ impl execution::Host for VuState {
     }
 
     fn set_vu_tag(&mut self, name: String, value: String) -> wasmtime::Result<()> {
+        short("a tag's name", &name)?;
+        short("a tag's value", &value)?;
         self.vu_tags.retain(|(known, _)| *known != name);
         if !value.is_empty() {
             if self.vu_tags.len() >= MAX_VU_TAGS {

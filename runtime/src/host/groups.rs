@@ -3,6 +3,7 @@
 use tokio::time::Instant;
 
 use super::bindings::flashcrowd::scenario::groups;
+use super::limits::short;
 use super::state::{OpenGroup, VuState};
 use crate::metrics::builtin;
 
@@ -11,6 +12,7 @@ const MAX_DEPTH: usize = 64;
 
 impl groups::Host for VuState {
     fn enter(&mut self, name: String) -> wasmtime::Result<()> {
+        short("a group's name", &name)?;
         if name.contains("::") {
             wasmtime::bail!(
                 "group `{name}`: a group's name must not contain `::`, which separates the names of a path"

@@ -9,6 +9,7 @@ use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use wasmtime::component::Resource;
 
 use super::bindings::flashcrowd::scenario::http;
+use super::limits::short;
 use super::series_cache::{RequestLabel, Symbol};
 use super::state::{Position, VuState};
 use crate::http::{ErrorCode, Exchange, Failure, Outgoing, Target, Timings};
@@ -17,6 +18,12 @@ use crate::metrics::{HttpKey, HttpSample, MethodId, Registry, TagSetId};
 
 /// Statuses that count as a success: k6's default.
 const EXPECTED: std::ops::RangeInclusive<u16> = 200..=399;
+
+/// A smaller body is copied out of the connection's buffer.
+const COPIED_BODY_BYTES: usize = 4096;
+
+/// The `url` and `name` of what is no URL.
+const INVALID_URL: &str = "(invalid URL)";
 
 /// How a request is sent and counted.
 #[derive(Debug)]
@@ -35,6 +42,14 @@ pub struct Response {
     timings: Timings,
     error: Option<String>,
     protocol: &'static str,
+}
+
+impl Response {
+    /// What it costs to hold it, roughly.
+    fn held_bytes(&self) -> usize {
+        let headers: usize = self.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 64).sum();
+        self.body.len() + headers + size_of::<Self>()
+    }
 }
 
 impl http::Host for VuState {
@@ -58,9 +73,10 @@ impl http::Host for VuState {
         let (target, url_symbol) = match found {
             Ok((target, symbol)) => (Some(target), symbol),
             Err(error) => {
-                let symbol = self.shard.cached(|cache, _| cache.symbol(&request.url));
-                let failure = Failure::new(ErrorCode::INVALID_URL, "invalid URL", error);
-                return self.reply(unsent(failure), &request.url, None, symbol, name, own_tags, method);
+                // Nonsense has no end: all of it is one series.
+                let symbol = self.shard.cached(|cache, _| cache.symbol(INVALID_URL));
+                let failure = Failure { code: ErrorCode::INVALID_URL, tag: error.tag(), text: error.to_string() };
+                return self.reply(unsent(failure), INVALID_URL, None, symbol, name, own_tags, method);
             }
         };
         let exchange = match (&method, headers(&request.headers), target.clone()) {
@@ -85,7 +101,7 @@ impl VuState {
     #[expect(clippy::too_many_arguments, reason = "called twice, right above, with what one request is made of")]
     fn reply(
         &mut self,
-        exchange: Exchange,
+        mut exchange: Exchange,
         url: &str,
         target: Option<Arc<Target>>,
         url_symbol: Symbol,
@@ -93,6 +109,7 @@ impl VuState {
         own_tags: TagSetId,
         method: Option<Method>,
     ) -> wasmtime::Result<http::Reply> {
+        self.keep_within_limit(&mut exchange);
         self.tell_failure(&exchange, target.as_deref());
         let error_code = match &exchange.failure {
             Some(failure) => failure.code,
@@ -127,7 +144,7 @@ impl VuState {
         };
         self.shard.record(|recorder| recorder.http(&key, &sample));
 
-        let mut response = Response {
+        let response = Response {
             url: target.map_or_else(|| url.into(), |target| Arc::clone(&target.url)),
             headers: exchange.headers,
             body: exchange.body,
@@ -135,16 +152,29 @@ impl VuState {
             error: exchange.failure.map(|failure| failure.text),
             protocol: exchange.protocol,
         };
-        if self.held_bytes + response.body.len() > self.memory.max_bytes() {
-            response.body = Bytes::new();
-            response.error = Some(format!(
-                "body dropped: this instance holds {} bytes of answers already; let go of responses, or raise --memory-limit",
-                self.held_bytes
-            ));
-        }
-        self.held_bytes += response.body.len();
+        self.held_bytes += response.held_bytes();
         let response = self.table.push(response)?;
         Ok(http::Reply { status: exchange.status, error_code: error_code.0, response })
+    }
+
+    /// An answer that the instance may hold: of its own memory's size in all, at most.
+    fn keep_within_limit(&self, exchange: &mut Exchange) {
+        if exchange.body.len() < COPIED_BODY_BYTES {
+            // A slice would keep the connection's whole buffer for as long as the answer is held.
+            exchange.body = Bytes::copy_from_slice(&exchange.body);
+        }
+        let wanted = self.held_bytes + exchange.body.len();
+        if exchange.failure.is_none() && wanted > self.memory.max_bytes() {
+            exchange.body = Bytes::new();
+            exchange.failure = Some(Failure::new(
+                ErrorCode::OTHER,
+                "body dropped",
+                format_args!(
+                    "this instance holds {} bytes of answers already; let go of responses, or raise --memory-limit",
+                    self.held_bytes
+                ),
+            ));
+        }
     }
 
     /// The first refused call to a host prints the flag that would allow it, and the first failure of a kind its whole story;
@@ -232,6 +262,7 @@ impl http::HostParams for VuState {
     }
 
     fn set_name(&mut self, params: Resource<Params>, name: String) -> wasmtime::Result<()> {
+        short("a request's name", &name)?;
         let symbol = self.shard.cached(|cache, _| cache.symbol(&name));
         self.table.get_mut(&params)?.name = Some((name.into(), symbol));
         Ok(())
@@ -290,7 +321,7 @@ impl http::HostResponse for VuState {
 
     fn drop(&mut self, response: Resource<Response>) -> wasmtime::Result<()> {
         let response = self.table.delete(response)?;
-        self.held_bytes -= response.body.len();
+        self.held_bytes = self.held_bytes.saturating_sub(response.held_bytes());
         Ok(())
     }
 }

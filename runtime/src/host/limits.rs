@@ -5,6 +5,18 @@ use wasmtime::ResourceLimiter;
 /// Elements in an instance's tables: functions that may be called indirectly. Rust programs have some thousands.
 pub(crate) const MAX_TABLE_ELEMENTS: usize = 20_000;
 
+/// The longest text that the host keeps for a module: a name, a tag.
+const MAX_TEXT_BYTES: usize = 1024;
+
+/// Refuses a text that the host would have to keep and that is longer than anybody reads: a module must not use the host's memory in
+/// place of its own.
+pub(crate) fn short(what: &str, text: &str) -> wasmtime::Result<()> {
+    if text.len() > MAX_TEXT_BYTES {
+        wasmtime::bail!("{what} has {} bytes; {MAX_TEXT_BYTES} is the most", text.len());
+    }
+    Ok(())
+}
+
 /// Denies growth beyond the limit and remembers that it did, so that the trap which follows can be explained.
 #[derive(Debug)]
 pub(crate) struct MemoryLimit {
@@ -15,6 +27,11 @@ pub(crate) struct MemoryLimit {
 impl MemoryLimit {
     pub(crate) const fn new(max_bytes: usize) -> Self {
         Self { max_bytes, denied: false }
+    }
+
+    /// A new call begins.
+    pub(crate) const fn forget(&mut self) {
+        self.denied = false;
     }
 
     /// Whether the module asked for more than it may have.

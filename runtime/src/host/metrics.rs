@@ -1,8 +1,12 @@
 //! `flashcrowd:scenario/metrics`.
 
 use super::bindings::flashcrowd::scenario::metrics;
+use super::limits::short;
 use super::state::VuState;
 use crate::metrics::{Contains, Kind, TagSetId};
+
+/// Tags in a set.
+const MAX_TAGS: usize = 64;
 
 impl metrics::Host for VuState {
     fn register(
@@ -11,6 +15,7 @@ impl metrics::Host for VuState {
         kind: metrics::Kind,
         contains: metrics::Contains,
     ) -> wasmtime::Result<Result<u32, String>> {
+        short("a metric's name", &name)?;
         let kind = match kind {
             metrics::Kind::Counter => Kind::Counter,
             metrics::Kind::Gauge => Kind::Gauge,
@@ -27,6 +32,13 @@ impl metrics::Host for VuState {
     }
 
     fn intern_tags(&mut self, tags: Vec<(String, String)>) -> wasmtime::Result<u32> {
+        if tags.len() > MAX_TAGS {
+            wasmtime::bail!("{} tags in one set; a sample has {MAX_TAGS} at most", tags.len());
+        }
+        for (name, value) in &tags {
+            short("a tag's name", name)?;
+            short("a tag's value", value)?;
+        }
         let tags: Vec<(&str, &str)> = tags.iter().map(|(name, value)| (&**name, &**value)).collect();
         Ok(self.test().registry.intern(&tags).to_raw())
     }

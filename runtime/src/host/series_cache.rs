@@ -8,7 +8,7 @@ use crate::http::{Target, TargetError};
 use crate::metrics::{Registry, SystemTag, TagSetId};
 
 /// Each table is emptied when it is full: a module with a million URLs costs time then, and no memory.
-const MAX_ENTRIES: usize = 16_384;
+const MAX_ENTRIES: usize = 4_096;
 
 /// The number of a text that was seen before: a URL, a request's name, a check's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

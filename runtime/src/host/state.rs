@@ -156,6 +156,17 @@ impl VuState {
                 (test.scenarios[*scenario].tags, Source::Vu { vu: self.vu, iteration: *number_in_vu })
             }
         };
+        // What an interrupted call left behind belongs to it.
+        self.speaker.flush();
+        self.client.end_iteration();
+        self.memory.forget();
+        self.panic = None;
+        self.cpu.set_alone(!matches!(position, Position::Iteration { .. }));
+        if let Position::Stage(stage) = &position {
+            // Each stage has an instance of its own, and each a stream of its own.
+            let salt = stage.bytes().fold(0_u64, |salt, byte| salt.wrapping_mul(31).wrapping_add(u64::from(byte)));
+            self.rng = StdRng::seed_from_u64(test.seed ^ salt.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        }
         let tags = self.tag_iteration(tags, &position);
         self.speaker.speaks_as(source);
         self.position = position;

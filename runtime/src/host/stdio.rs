@@ -14,6 +14,9 @@ use crate::log::{Level, Log, Source};
 
 /// A line that does not end is written out in pieces of this size.
 const MAX_LINE_BYTES: usize = 4096;
+/// What one log message may hold; the rest is cut.
+const MAX_MESSAGE_BYTES: usize = 64 * 1024;
+const MAX_MESSAGE_LINES: usize = 100;
 /// What a module may write at once.
 const PERMIT_BYTES: usize = 64 * 1024;
 
@@ -45,7 +48,9 @@ impl Speaker {
     /// Writes whole lines.
     pub(crate) fn say(&self, level: Level, text: &str) {
         let source = self.with(|speech| speech.source.clone());
-        for line in text.lines() {
+        // One call must not keep the thread busy: what is beyond is not worth reading either.
+        let text = &text[..text.floor_char_boundary(MAX_MESSAGE_BYTES)];
+        for line in text.lines().take(MAX_MESSAGE_LINES) {
             self.log.write(level, source.clone(), line);
         }
     }

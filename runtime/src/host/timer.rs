@@ -7,6 +7,9 @@ use super::state::VuState;
 
 impl timer::Host for VuState {
     async fn sleep(&mut self, nanoseconds: u64) -> wasmtime::Result<()> {
+        if nanoseconds == 0 {
+            return Ok(());
+        }
         tokio::time::sleep(Duration::from_nanos(nanoseconds)).await;
         Ok(())
     }

@@ -14,6 +14,7 @@ use super::connection::Connection;
 use super::failure::{ErrorCode, Failure};
 use super::meter::Meter;
 use super::rate_limit::RateLimit;
+use super::resolver::Resolver;
 use super::target::{Origin, Target};
 use crate::grants::Grants;
 
@@ -29,6 +30,8 @@ const MAX_KEPT_CONNECTIONS: usize = 8;
 pub struct ClientSettings {
     /// Who may be called.
     pub grants: Grants,
+    /// Names to addresses.
+    pub resolver: Resolver,
     /// The `User-Agent` of requests that bring none.
     pub user_agent: HeaderValue,
     /// The `rps` option.
@@ -258,16 +261,7 @@ impl Client {
         if !by_name && !self.settings.grants.has_networks() {
             return Err(refused(ErrorCode::BLOCKED_HOST, "host not granted"));
         }
-        let found = tokio::net::lookup_host((origin.host.as_str(), origin.port)).await.map_err(|error| {
-            Failure::new(ErrorCode::NO_SUCH_HOST, "no such host", format_args!("{}: {error}", origin.host))
-        })?;
-        let mut addresses: Vec<IpAddr> = found.map(|peer| peer.ip()).collect();
-        if addresses.is_empty() {
-            return Err(Failure::new(ErrorCode::NO_SUCH_HOST, "no such host", &origin.host));
-        }
-        // k6's default policy, preferIPv4; the order is the resolver's otherwise.
-        addresses.sort_by_key(IpAddr::is_ipv6);
-        addresses.dedup();
+        let mut addresses = self.settings.resolver.resolve(&origin.host, origin.port).await?;
         if !by_name {
             addresses.retain(|address| self.settings.grants.allows_address(*address, origin.port));
             if addresses.is_empty() {
@@ -309,7 +303,9 @@ impl Drop for PhaseClock<'_> {
         timings.sending = written - first_write;
         // An answer may begin before the request has left completely: then nobody waited.
         let answered = self.meter.first_read().map_or(ended, |at| at.max(written));
-        timings.waiting = answered.saturating_duration_since(written);
+        // A request that never left has waited for nobody.
+        let left = self.meter.first_write().is_some();
+        timings.waiting = if left { answered.saturating_duration_since(written) } else { Duration::ZERO };
         timings.receiving = ended.saturating_duration_since(answered);
         self.exchange.bytes_sent += self.meter.bytes_written();
         self.exchange.bytes_received += self.meter.bytes_read();

@@ -74,23 +74,12 @@ impl Connection {
 
     /// Whether another request can be sent. Looks at the socket, so that a connection which the peer closed meanwhile is
     /// found out before a request is lost on it.
+    /// One that is still busy with its last request (the answer came before the request had left) is not waited for.
     pub(crate) async fn is_ready(&mut self) -> bool {
         poll_fn(|cx| {
             self.poll_driver(cx);
-            Poll::Ready(())
-        })
-        .await;
-        self.driver.is_some() && self.drive_ready().await
-    }
-
-    async fn drive_ready(&mut self) -> bool {
-        poll_fn(|cx| {
-            self.poll_driver(cx);
-            match self.sender.poll_ready(cx) {
-                Poll::Ready(result) => Poll::Ready(result.is_ok()),
-                Poll::Pending if self.driver.is_none() => Poll::Ready(false),
-                Poll::Pending => Poll::Pending,
-            }
+            let ready = self.driver.is_some() && matches!(self.sender.poll_ready(cx), Poll::Ready(Ok(())));
+            Poll::Ready(ready)
         })
         .await
     }

@@ -8,6 +8,7 @@ mod connection;
 mod failure;
 mod meter;
 mod rate_limit;
+mod resolver;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -15,4 +16,5 @@ mod tests;
 pub use client::{Client, ClientSettings, Exchange, Outgoing, Timings};
 pub use failure::{ErrorCode, Failure};
 pub use rate_limit::RateLimit;
+pub use resolver::Resolver;
 pub use target::{Target, TargetError};

@@ -7,6 +7,9 @@ use hyper::Uri;
 use hyper::header::HeaderValue;
 use url::{Host, Url};
 
+/// What RFC 9110 (4.1) asks every server to take, rounded up. Also a limit on what is cached for a module.
+const MAX_URL_BYTES: usize = 8 * 1024;
+
 /// Where requests to one URL go. Parsing costs more than a request's other bookkeeping, so targets are cached by the URL's text.
 #[derive(Debug)]
 pub struct Target {
@@ -53,6 +56,12 @@ pub enum TargetError {
         /// The parser's word.
         reason: String,
     },
+    /// Longer than servers take.
+    #[error("a URL of {bytes} bytes; {MAX_URL_BYTES} is the most")]
+    Long {
+        /// Its length.
+        bytes: usize,
+    },
     /// A scheme other than http.
     #[error("`{url}`: the scheme `{scheme}` is not supported by this version; use http")]
     Scheme {
@@ -63,12 +72,26 @@ pub enum TargetError {
     },
 }
 
+impl TargetError {
+    /// The same few texts for all errors of a kind.
+    #[must_use]
+    pub const fn tag(&self) -> &'static str {
+        match self {
+            Self::Invalid { .. } | Self::Long { .. } => "invalid URL",
+            Self::Scheme { .. } => "scheme not supported",
+        }
+    }
+}
+
 impl Target {
     /// Parses an absolute `http` URL.
     ///
     /// # Errors
     /// When it is not one; the text names the URL and the remedy.
     pub fn parse(text: &str) -> Result<Self, TargetError> {
+        if text.len() > MAX_URL_BYTES {
+            return Err(TargetError::Long { bytes: text.len() });
+        }
         let invalid = |reason: String| TargetError::Invalid { url: abridge(text), reason };
         let mut url = Url::parse(text).map_err(|error| invalid(error.to_string()))?;
         if url.scheme() != "http" {

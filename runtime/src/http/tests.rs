@@ -9,7 +9,7 @@ use hyper::{Method, header};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::{Client, ClientSettings, ErrorCode, Exchange, Outgoing, Target};
+use super::{Client, ClientSettings, ErrorCode, Exchange, Outgoing, Resolver, Target};
 use crate::grants::Grants;
 
 fn settings() -> ClientSettings {
@@ -17,6 +17,7 @@ fn settings() -> ClientSettings {
     grants.allow("127.0.0.1,localhost").unwrap();
     ClientSettings {
         grants,
+        resolver: Resolver::default(),
         user_agent: HeaderValue::from_static("test/1"),
         rate_limit: None,
         discard_response_bodies: false,
@@ -302,4 +303,25 @@ async fn only_granted_hosts_are_called() {
         "a network holds for whatever name leads there"
     );
     failed(&with("10.0.0.0/8").send(get(&by_name)).await, 1111);
+}
+
+#[tokio::test]
+async fn an_answer_before_the_request_has_left_does_not_block_the_next() {
+    let url = server(|mut stream, number| async move {
+        if number == 0 {
+            // Answers at once, keeps the connection, and reads no further.
+            stream.readable().await.unwrap();
+            stream.write_all(b"HTTP/1.1 413 Too Large\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+            std::future::pending::<()>().await;
+        }
+        while request(&mut stream).await.is_some() {
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+        }
+    })
+    .await;
+    let mut client = client();
+    let large = Outgoing { method: Method::POST, body: Some(Bytes::from(vec![0; 20 << 20])), ..get(&url) };
+    assert_eq!(client.send(large).await.status, 413);
+    let next = client.send(get(&url)).await;
+    assert_eq!(next.status, 200, "{next:?}");
 }

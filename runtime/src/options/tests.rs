@@ -443,7 +443,7 @@ fn errors_name_the_variable() {
     K6_THRESHOLDS: "p(95)<5" is not JSON (expected value at line 1 column 1); write an object
     FLASHCROWD_SCENARIOS.a.duration: is missing; give for how long to run, such as 30s
     K6_BATCH: 5 is not supported by this version; there are no batches: leave it out
-    FLASHCROWD_ITERATIONS: stands beside K6_DURATION, and either says how the load runs; keep one of them
+    K6_STAGES: stands beside K6_DURATION, and either says how the load runs; keep one of them
     FLASHCROWD_VUZ: unknown variable; did you mean `FLASHCROWD_VUS`?
     FLASHCROWD_QQ: unknown variable; did you mean `FLASHCROWD_VUS`?
     "#);

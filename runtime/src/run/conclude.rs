@@ -52,6 +52,7 @@ impl Test {
             warnings: context.problems.warnings(),
             dropped_log_lines: context.log.dropped(),
             stopped_early: context.stop.reason().map(|reason| stopped_early(&reason)),
+            aborted_by_threshold: matches!(context.stop.reason(), Some(StopReason::Threshold(_))),
             marked_failed: context.failed_by_scenario.get().cloned(),
             setup_data: context.setup_data.get().map(|data| data.to_vec()),
             stdout_is_terminal: Prepared::stdout_is_terminal(),

@@ -8,7 +8,7 @@ use hyper::header::HeaderValue;
 
 use crate::grants::Grants;
 use crate::host::context::{InstanceLimits, ScenarioContext, TestContext};
-use crate::http::{ClientSettings, RateLimit};
+use crate::http::{ClientSettings, RateLimit, Resolver};
 use crate::log::Log;
 use crate::metrics::{DEFAULT_MAX_SERIES, Registry, SystemTag, SystemTags, TagSetId};
 use crate::plan::{Plan, PlannedScenario};
@@ -26,6 +26,7 @@ pub(super) fn sandbox(log: Log, memory_bytes: usize) -> Arc<TestContext> {
         problems: Arc::default(),
         http: Arc::new(ClientSettings {
             grants: Grants::default(),
+            resolver: Resolver::default(),
             user_agent: HeaderValue::from_static(""),
             rate_limit: None,
             discard_response_bodies: true,
@@ -80,6 +81,7 @@ pub(super) fn of_plan(plan: &Plan, surroundings: Surroundings) -> TestContext {
         problems: Arc::default(),
         http: Arc::new(ClientSettings {
             grants,
+            resolver: Resolver::default(),
             user_agent: HeaderValue::from_str(&plan.user_agent)
                 .unwrap_or_else(|_| HeaderValue::from_static("flashcrowd")),
             #[expect(clippy::cast_precision_loss, reason = "nobody asks for 2^53 requests a second")]

@@ -105,6 +105,9 @@ pub(super) async fn prepare(request: Request, display: Display, log: Log) -> Res
         context.problems.warn(&warning);
         log.runtime(Level::Warn, &warning);
     }
+    if inspected.description.handle_summary && request.allow_write.is_none() && request.summary.is_some() {
+        log.runtime(Level::Info, "the module makes a summary of its own; files that it writes need --allow-write DIR");
+    }
     let prepared = Prepared {
         description: inspected.description,
         module,
@@ -121,7 +124,7 @@ pub(super) async fn prepare(request: Request, display: Display, log: Log) -> Res
         destinations,
         plan,
     };
-    Ok(Test { prepared, verdict: None, duration: std::time::Duration::ZERO, progress: None })
+    Ok(Test { prepared, verdict: None, setup_failed: false, duration: std::time::Duration::ZERO, progress: None })
 }
 
 fn resolve(request: &Request, inspected: &Inspected) -> Result<Plan, FieldError> {

@@ -31,6 +31,7 @@ impl Test {
         }
         let timeout = self.prepared.plan.setup_timeout;
         let end = self.stage(timeout, async |vu: &mut Vu| vu.setup().await).await;
+        self.setup_failed = !matches!(end, StageEnd::Done(_));
         match end {
             StageEnd::Done(data) => {
                 if let Some(data) = data {
@@ -93,6 +94,7 @@ impl Test {
             thresholds: Arc::clone(&prepared.thresholds),
             recorder: Arc::clone(&prepared.main.recorder),
             tags: context.tags,
+            gauged: false,
         };
         let (module, shards) = (Arc::clone(&prepared.module), prepared.shards.clone());
         let least = prepared.plan.min_iteration_duration;
@@ -114,16 +116,16 @@ impl Test {
                 self.decide(Exit::AbortedByScenario);
             }
             StopReason::Internal(_) => self.decide(Exit::Failed),
-            // Crossed thresholds are found again at the end; a stop by the scenario is a good end.
-            StopReason::Threshold(_) | StopReason::Scenario(_) => {}
+            // Also if it holds again by the last samples: the load was cut short because of it.
+            StopReason::Threshold(_) => self.decide(Exit::ThresholdsCrossed),
+            // A good end.
+            StopReason::Scenario(_) => {}
         }
     }
 
     /// Runs `teardown`, also after a load that was cut short, unless `setup` did not get through.
     pub(super) async fn tear_down(&mut self) {
-        let set_up =
-            !matches!(self.verdict, Some(Exit::ScenarioException | Exit::SetupTimeout)) || self.progress.is_some();
-        if !self.prepared.description.teardown || self.prepared.plan.no_teardown || !set_up {
+        if !self.prepared.description.teardown || self.prepared.plan.no_teardown || self.setup_failed {
             return;
         }
         let timeout = self.prepared.plan.teardown_timeout;

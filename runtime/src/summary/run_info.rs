@@ -29,6 +29,8 @@ pub struct RunInfo {
     pub dropped_log_lines: u64,
     /// Why the load ended before its time, if it did: words that continue `stopped early: `.
     pub stopped_early: Option<String>,
+    /// Whether it ended early because a threshold was crossed.
+    pub aborted_by_threshold: bool,
     /// Why a scenario marked the whole run as failed, if one did.
     pub marked_failed: Option<String>,
     /// What `setup` returned.

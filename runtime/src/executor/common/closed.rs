@@ -42,7 +42,10 @@ pub(super) async fn run<F: VuFactory, O: Observer>(
         }
     }
     progress.active_vus.fetch_sub(1, Relaxed);
-    if let Budget::PerVu(each) = budget {
+    // What a stop leaves undone was not dropped: as in k6, only maxDuration drops.
+    if let Budget::PerVu(each) = budget
+        && shard.run.stop.level().is_none()
+    {
         shard.dropped(holding.scenario, each.saturating_sub(own));
     }
 }

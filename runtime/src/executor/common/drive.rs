@@ -238,7 +238,10 @@ impl<F: VuFactory, O: Observer> Shard<F, O> {
     fn leave(&self, index: usize) {
         let scenario = &self.run.scenarios[index];
         if scenario.holdings_left.fetch_sub(1, AcqRel) == 1 {
-            if let Model::Closed { budget: Budget::Shared(total), .. } = scenario.model {
+            // What a stop leaves undone was not dropped: as in k6, only maxDuration drops.
+            if let Model::Closed { budget: Budget::Shared(total), .. } = scenario.model
+                && self.run.stop.level().is_none()
+            {
                 self.dropped(index, total.saturating_sub(scenario.taken.load(Relaxed)));
             }
             self.run.progress_of(index).end();

@@ -15,7 +15,8 @@ use std::str::FromStr;
 use self::style::{Paint, Style, plain};
 use super::{Rendering, numbers};
 use crate::field_error::FieldError;
-use crate::summary::{Block, Summary};
+use crate::summary::{Block, Summary, ThresholdSummary};
+use crate::threshold::Verdict;
 
 /// How much the text says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -107,10 +108,22 @@ impl Page<'_> {
         let run = &self.summary.run;
         let thresholds: Vec<_> = self.summary.metrics.iter().flat_map(|metric| &metric.thresholds).collect();
         let failing = thresholds.iter().filter(|threshold| !threshold.ok).count();
+        let no_data =
+            |threshold: &&&ThresholdSummary| threshold.ok && matches!(threshold.verdict, Verdict::NoData { .. });
+        let without_data = thresholds.iter().filter(no_data).count();
         let (style, word, mut reasons) = match (thresholds.len(), failing) {
             (0, _) => (Style::Faint, "- NO VERDICT", vec!["no thresholds were set".to_owned()]),
+            (all, 0) if without_data == all => {
+                (Style::Yellow, "- NO VERDICT", vec!["no threshold has data to judge".to_owned()])
+            }
+            (all, 0) if without_data > 0 => {
+                let holding = all - without_data;
+                (Style::Green, "✓ PASSED", vec![format!("{holding} of {all} thresholds hold, the others have no data")])
+            }
             (1, 0) => (Style::Green, "✓ PASSED", vec!["the threshold holds".to_owned()]),
             (all, 0) => (Style::Green, "✓ PASSED", vec![format!("all {all} thresholds hold")]),
+            (1, _) => (Style::Red, "✗ FAILED", vec!["the threshold does not hold".to_owned()]),
+            (all, 1) => (Style::Red, "✗ FAILED", vec![format!("1 of {all} thresholds does not hold")]),
             (all, _) => (Style::Red, "✗ FAILED", vec![format!("{failing} of {all} thresholds do not hold")]),
         };
         let (style, word) = match (&run.marked_failed, &run.stopped_early) {
@@ -118,6 +131,7 @@ impl Page<'_> {
                 reasons.insert(0, format!("the scenario failed the run: {reason}"));
                 (Style::Red, "✗ FAILED")
             }
+            (None, Some(_)) if run.aborted_by_threshold => (Style::Red, "✗ FAILED"),
             // A run that was cut short proves nothing by thresholds that hold so far.
             (None, Some(_)) if failing == 0 => (Style::Yellow, "- STOPPED EARLY"),
             _ => (style, word),

@@ -83,8 +83,9 @@ impl Page<'_> {
         let open_model = self.summary.run.scenarios.iter().any(|scenario| scenario.executor.ends_with("-arrival-rate"));
         if dropped > 0 && open_model {
             notes.push(format!(
-                "{} dropped: they were due while every VU was busy, so the load was less than planned. Raise `maxVUs` \
-                 (and `preAllocatedVUs`), or take it as the answer: the target is too slow for this rate.",
+                "{} dropped: they were due while every VU was busy, so the load was less than planned. It takes rate times \
+                 iteration length VUs: raise `preAllocatedVUs` (further ones are made one at a time, up to `maxVUs`), or, \
+                 if iterations are long because the target is slow, take it as the answer.",
                 counted(dropped, "iteration")
             ));
         } else if dropped > 0 {
@@ -101,10 +102,10 @@ impl Page<'_> {
             ));
         }
         let interrupted = self.summary.run.interrupted_iterations;
-        if interrupted > 0 {
+        if interrupted > 0 && self.summary.run.stopped_early.is_none() {
             notes.push(format!(
-                "{} interrupted: still under way when `gracefulStop` was over. They are not in `iterations` nor in \
-                 `iteration_duration`; give a longer `gracefulStop` to have them finish.",
+                "{} interrupted: still under way when `gracefulStop` (or `gracefulRampDown`) was over. They are not in \
+                 `iterations` nor in `iteration_duration`; give them longer to have them finish.",
                 counted(interrupted, "iteration")
             ));
         }
