@@ -94,6 +94,25 @@ fn a_million_series_are_refused_loudly_and_the_totals_stay_exact() {
 }
 
 #[test]
+fn the_host_keeps_no_long_texts_for_a_module() {
+    for what in ["tag", "tags", "group", "check", "vu-tag", "name"] {
+        let run = run(&guest("hoarder"), &["-e", &format!("WHAT={what}"), "--allow-host", "127.0.0.1:1"]).exits(0);
+        assert_eq!(run.metric("iteration_errors", "count"), 3.0, "{what}: {}", run.stdout);
+        assert!(run.stderr.contains("the most"), "{what}: {}", run.stderr);
+    }
+    let url = run(&guest("hoarder"), &["-e", "WHAT=url", "--allow-host", "127.0.0.1:1"]).exits(0);
+    assert_eq!(url.check("a long URL is refused"), (3, 0), "{}", url.stderr);
+    assert!(url.stdout.len() < 10_000, "and not printed either");
+}
+
+#[test]
+fn requests_that_fail_say_why_once_and_are_no_success() {
+    let run = run(&guest("sleepy"), &["-e", "BASE_URL=https://127.0.0.1:1/", "-e", "PAUSE=0", "-i", "5"]).exits(0);
+    assert_eq!(run.stderr.matches("the scheme `https` is not supported").count(), 1, "{}", run.stderr);
+    assert!(run.stdout.contains("every request failed"), "{}", run.stdout);
+}
+
+#[test]
 fn a_module_sees_nothing_of_the_machine_and_ordinary_crates_work() {
     let run = run(&guest("std-things"), &["-i", "2"]).exits(0);
     assert_eq!(run.metric("checks", "value"), 1.0, "{}", run.stdout);

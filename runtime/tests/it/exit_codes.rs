@@ -158,6 +158,25 @@ fn a_stop_by_the_scenario_is_gentle_and_0() {
 }
 
 #[test]
+fn an_abort_after_a_stop_is_still_108() {
+    let run = run(&guest("aborts"), &["-e", "STOP=then abort"]).exits(108);
+    assert!(run.stderr.contains("aborted after a stop"), "{}", run.stderr);
+}
+
+#[test]
+fn a_threshold_that_aborted_the_test_fails_it_even_if_it_holds_again() {
+    let folder = Folder::new();
+    let config = folder.file("options.json");
+    // Three virtual users at once cross it; a load that is over has none.
+    std::fs::write(&config, r#"{"thresholds":{"vus":[{"threshold":"value<2","abortOnFail":true}]}}"#).unwrap();
+    let module = guest("sleepy");
+    let server = Server::start(&[]);
+    let args = ["-e", &server.base_url("/health"), "-u", "3", "-d", "100s", "-c", config.to_str().unwrap()];
+    let run = run(&module, &args).exits(99);
+    assert!(run.stdout.contains("FAILED"), "{}", run.stdout);
+}
+
+#[test]
 fn a_test_failed_by_its_scenario_is_110_and_runs_to_its_end() {
     let run = run(&guest("fails"), &[]).exits(110);
     assert!(run.stderr.contains("more coupons were issued than there were"), "{}", run.stderr);

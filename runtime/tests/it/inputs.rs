@@ -71,6 +71,9 @@ fn options_that_cannot_be() {
     refused(&module, &with(&["-d", "soon"]), &["soon", "duration"]);
     refused(&module, &with(&["-d", "1s", "-s", "1s:3"]), &["--duration", "--stage", "keep one"]);
     refused(&module, &with(&["--unknown-flag"]), &["--unknown-flag"]);
+    refused(&module, &with(&["--vsu", "3"]), &["--vsu", "--vus"]);
+    refused(&module, &with(&["--out", "json=x"]), &["--out", "k6 has this flag"]);
+    refused(&module, &with(&["-d", "10"]), &["10", "milliseconds", "10s"]);
     refused(&module, &with(&["-e", "1=2=3", "--allow-host", "http://a/b"]), &["--allow-host"]);
     let config = folder.file("options.json");
     for (json, said) in [
@@ -78,6 +81,7 @@ fn options_that_cannot_be() {
         (r#"{"vuss": 3}"#, ["vuss", "vus"]),
         (r#"{"thresholds": {"http_req_duration": ["p95<3"]}}"#, ["http_req_duration", "p95<3"]),
         (r#"{"thresholds": {"http_req_duration": ["rate<3"]}}"#, ["http_req_duration", "rate"]),
+        (r#"{"thresholds": {"http_reqs{scenario:defautl}": ["count>0"]}}"#, ["defautl", "did you mean `default`"]),
         (r#"{"scenarios": {"a b": {"executor": "constant-vus", "duration": "1s"}}}"#, ["a b", "scenarios"]),
         (r#"{"scenarios": {"a": {"executor": "constant-vu", "duration": "1s"}}}"#, ["constant-vu", "constant-vus"]),
         (r#"{"scenarios": {"a": {"executor": "constant-vus", "vus": 3}}}"#, ["scenarios.a", "duration"]),

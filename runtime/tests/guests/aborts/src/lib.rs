@@ -15,6 +15,10 @@ fn iterate() {
         }
         test::stop("the fourth iteration stops");
     }
+    if env_or("STOP", "") == "then abort" && exec::scenario_iteration() == 4 {
+        sleep(millis(200));
+        test::abort("aborted after a stop");
+    }
     sleep(millis(20));
 }
 
