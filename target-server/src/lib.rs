@@ -1,6 +1,6 @@
 //! The server that the shipped scenarios attack: coupons, points and payments.
 //!
-//! [`app`] is the whole of it as a service, usable without a socket; [`serve`](serve::serve) puts it on one;
+//! [`app()`] is the whole of it as a service, usable without a socket; [`serve`](serve::serve) puts it on one;
 //! [`run`](run::run) is what the binary does. Each domain (`coupon`, `points`, `payment`, `audit`, `seed`) holds its
 //! calls and the trait behind which its strategies are; [`embedded`] is the strategy that needs nothing installed.
 

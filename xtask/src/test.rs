@@ -48,7 +48,7 @@ fn lints() -> Result<(), Failure> {
 }
 
 fn documentation() -> Result<(), Failure> {
-    run(cargo(&["doc", "--workspace", "--no-deps", "--document-private-items"]).env("RUSTDOCFLAGS", "-D warnings"))
+    run(cargo(&["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))
 }
 
 /// Licences, duplicate bans and sources are checked; advisories are not, as their database is not part of the repository.

@@ -33,7 +33,7 @@ impl metrics::Host for VuState {
 
     fn intern_tags(&mut self, tags: Vec<(String, String)>) -> wasmtime::Result<u32> {
         if tags.len() > MAX_TAGS {
-            wasmtime::bail!("{} tags in one set; a sample has {MAX_TAGS} at most", tags.len());
+            wasmtime::bail!("{} tags in one set; {MAX_TAGS} is the most that a sample has", tags.len());
         }
         for (name, value) in &tags {
             short("a tag's name", name)?;

@@ -74,7 +74,8 @@ fn options_that_cannot_be() {
     refused(&module, &with(&["--vsu", "3"]), &["--vsu", "--vus"]);
     refused(&module, &with(&["--out", "json=x"]), &["--out", "k6 has this flag"]);
     refused(&module, &with(&["-d", "10"]), &["10", "milliseconds", "10s"]);
-    refused(&module, &with(&["-e", "1=2=3", "--allow-host", "http://a/b"]), &["--allow-host"]);
+    refused(&module, &with(&["-e", "1=2=3"]), &["--env", "1=2=3", "NAME=VALUE"]);
+    refused(&module, &with(&["--allow-host", "http://a/b"]), &["--allow-host", "http://a/b"]);
     let config = folder.file("options.json");
     for (json, said) in [
         ("{", ["options.json", "JSON"]),

@@ -14,10 +14,10 @@ fn iterate() {
             test::abort("the fourth iteration aborts");
         }
         test::stop("the fourth iteration stops");
-    }
-    if env_or("STOP", "") == "then abort" && exec::scenario_iteration() == 4 {
-        sleep(millis(200));
-        test::abort("aborted after a stop");
+        if env_or("STOP", "") == "then abort" {
+            sleep(millis(200));
+            test::abort("aborted after a stop");
+        }
     }
     sleep(millis(20));
 }
