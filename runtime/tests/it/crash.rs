@@ -16,7 +16,8 @@ fn the_run_goes_on_and_what_was_acknowledged_is_there_after_a_restart() {
     command.arg("run").arg(scenario("coupon")).args(["-e", &server.base_url("/api/v1/coupons/issue")]);
     command.args(["-u", "50", "-d", "6s"]).arg("--summary-export").arg(&export).current_dir(folder.path());
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    std::thread::sleep(Duration::from_secs(3));
+    server.wait_for("/api/v1/coupons/issue", 50.0);
+    std::thread::sleep(Duration::from_secs(1));
     let (data, kept) = server.kill();
     let run = collect(child, &export).exits(99);
 
@@ -46,7 +47,8 @@ fn every_issue_that_a_virtual_user_saw_acknowledged_survives() {
     command.arg("run").arg(crate::support::guest("acknowledged")).args(["-e", &server.base_url("")]);
     command.args(["-u", "20", "-d", "4s"]).arg("--summary-export").arg(&export).current_dir(folder.path());
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    std::thread::sleep(Duration::from_secs(2));
+    server.wait_for("/api/v1/coupons/issue", 200.0);
+    std::thread::sleep(Duration::from_millis(500));
     let (data, kept) = server.kill();
     let run = collect(child, &export).exits(0);
 

@@ -81,10 +81,12 @@ fn ctrl_c_is_105_with_a_graceful_stop_and_a_summary() {
     let export = folder.file("summary.json");
     for name in ["INT", "TERM"] {
         let mut command = runtime();
-        command.arg("run").arg(guest("sleepy")).args(["-e", &server.base_url("/health"), "-u", "5", "-d", "100s"]);
+        command.arg("run").arg(guest("sleepy")).args(["-e", &server.base_url("/points/1"), "-u", "5", "-d", "100s"]);
         command.arg("--summary-export").arg(&export).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let before = server.counted("/points");
         let child = command.spawn().unwrap();
-        std::thread::sleep(Duration::from_millis(2500));
+        // Two rounds: the first iterations are over then.
+        server.wait_for("/points", before + 10.0);
         signal(&child, name);
         let run = collect(child, &export).exits(105);
         let iterations = run.metric("iterations", "count");
@@ -104,7 +106,7 @@ fn ctrl_c_twice_ends_at_once_and_still_shows_what_was_measured() {
     let mut command = runtime();
     command.arg("run").arg(guest("sleepy")).args([
         "-e",
-        &server.base_url("/health"),
+        &server.base_url("/points/1"),
         "-e",
         "PAUSE=1000",
         "-u",
@@ -114,7 +116,8 @@ fn ctrl_c_twice_ends_at_once_and_still_shows_what_was_measured() {
     ]);
     command.arg("--summary-export").arg(&export).stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = command.spawn().unwrap();
-    std::thread::sleep(Duration::from_millis(2500));
+    server.wait_for("/points", 5.0);
+    std::thread::sleep(Duration::from_millis(300));
     signal(&child, "INT");
     std::thread::sleep(Duration::from_millis(300));
     signal(&child, "INT");

@@ -2,15 +2,6 @@
 
 use crate::support::{Server, guest, run, scenario};
 
-/// How many requests of a route the server counted, all answers together.
-fn counted(server: &Server, route: &str) -> f64 {
-    let (status, metrics) = server.get("/metrics");
-    assert_eq!(status, 200);
-    let lines =
-        metrics.lines().filter(|line| line.starts_with("http_request_duration_seconds_count{") && line.contains(route));
-    lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
-}
-
 #[test]
 fn requests_are_conserved_between_the_server_and_the_summary() {
     let server = Server::start(&[]);
@@ -18,7 +9,7 @@ fn requests_are_conserved_between_the_server_and_the_summary() {
     let run = run(&scenario("coupon"), &args).exits(0);
     let requests = run.metric("http_reqs", "count");
     assert!(requests > 100.0, "{requests}");
-    assert_eq!(counted(&server, "/api/v1/coupons/issue"), requests);
+    assert_eq!(server.counted("/api/v1/coupons/issue"), requests);
     assert_eq!(run.metric("iterations", "count"), requests);
     assert_eq!(run.metric("http_req_failed", "value"), 0.0);
     server.audit();

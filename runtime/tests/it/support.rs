@@ -248,6 +248,24 @@ impl Server {
         (status, body.to_owned())
     }
 
+    /// How many requests of a route the server has answered, all answers together.
+    pub(crate) fn counted(&self, route: &str) -> f64 {
+        let (status, metrics) = self.get("/metrics");
+        assert_eq!(status, 200);
+        let is_count = |line: &&str| line.starts_with("http_request_duration_seconds_count{") && line.contains(route);
+        metrics.lines().filter(is_count).filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+    }
+
+    /// Waits until the server has answered so many requests of a route: then the load is on.
+    #[track_caller]
+    pub(crate) fn wait_for(&self, route: &str, requests: f64) {
+        let begun = Instant::now();
+        while self.counted(route) < requests {
+            assert!(begun.elapsed() < PATIENCE, "{} of {requests} requests of {route}", self.counted(route));
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
     /// The audit must be clean.
     #[track_caller]
     pub(crate) fn audit(&self) -> Value {
