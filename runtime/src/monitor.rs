@@ -63,11 +63,11 @@ impl Monitor {
                 }
             }
         };
-        // A load that was over before the first look had its virtual users all the same.
-        if !self.gauged {
-            let planned = self.progress.planned_vus;
-            let mut recorder = self.recorder.lock().unwrap_or_else(PoisonError::into_inner);
-            recorder.add(builtin::VUS, self.tags, f64::from(planned));
+        self.gauge();
+        if !self.gauged && self.progress.started().is_some() {
+            // A load that was over before the first look had its virtual users all the same.
+            let planned = f64::from(self.progress.planned_vus);
+            self.recorder.lock().unwrap_or_else(PoisonError::into_inner).add(builtin::VUS, self.tags, planned);
         }
         aggregator.collect();
         self.watch.finish(Instant::now());
@@ -96,8 +96,11 @@ impl Monitor {
         }
     }
 
-    /// k6's `vus` and `vus_max`.
+    /// k6's `vus` and `vus_max`, from the load's beginning on.
     fn gauge(&mut self) {
+        if self.progress.started().is_none() {
+            return;
+        }
         let initialised = self.progress.initialised_vus.load(std::sync::atomic::Ordering::Relaxed);
         let active = self.progress.active_vus(Instant::now());
         let mut recorder = self.recorder.lock().unwrap_or_else(PoisonError::into_inner);
