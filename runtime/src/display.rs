@@ -149,7 +149,10 @@ fn scenario_line(progress: &Progress, index: usize, now: Instant) -> String {
                     format!("{vus} VUs, {}/{total} iterations, {}{stage}", scenario.over(), whole_seconds(inside))
                 }
                 None => {
-                    format!("{vus} VUs, {}/{}{stage}", whole_seconds(inside), whole_seconds(scenario.regular_duration))
+                    let (now, all) = (whole_seconds(inside), whole_seconds(scenario.regular_duration));
+                    #[expect(clippy::cast_precision_loss, reason = "shown with one digit")]
+                    let rate = scenario.started.load(Relaxed) as f64 / inside.as_secs_f64().max(1.0);
+                    format!("{vus} VUs, {now}/{all}, {rate:.1} iterations/s{stage}")
                 }
             }
         }

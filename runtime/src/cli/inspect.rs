@@ -188,5 +188,8 @@ fn command(description: &Description, module: &str) -> String {
     for host in hosts(description) {
         let _ = write!(command, " --allow-host {host}");
     }
+    if description.handle_summary {
+        command.push_str(" --allow-write .");
+    }
     command
 }

@@ -136,14 +136,16 @@ impl Page<'_> {
             (None, Some(_)) if failing == 0 => (Style::Yellow, "- STOPPED EARLY"),
             _ => (style, word),
         };
-        // Thresholds that hold over no answer at all are no good news.
+        // Thresholds that hold over no answer at all, or over no whole iteration, are no good news.
+        let useless =
+            [(self.nothing_answered(), "every request failed"), (self.nothing_completed(), "every iteration failed")];
+        for (_, reason) in useless.iter().filter(|(is_so, _)| *is_so) {
+            reasons.push((*reason).to_owned());
+        }
         let (style, word) = match word {
-            "✓ PASSED" if self.nothing_answered() => (Style::Yellow, "! PASSED"),
+            "✓ PASSED" if useless.iter().any(|(is_so, _)| *is_so) => (Style::Yellow, "! PASSED"),
             _ => (style, word),
         };
-        if self.nothing_answered() {
-            reasons.push("every request failed".to_owned());
-        }
         if let Some(reason) = &run.stopped_early {
             reasons.push(format!("stopped early: {reason}"));
         }

@@ -77,6 +77,12 @@ impl Page<'_> {
         failed.is_some_and(|failed| matches!(failed.value, MetricValue::Rate { fails: 0, .. }))
     }
 
+    /// Whether iterations ended, and every one of them failed.
+    pub(super) fn nothing_completed(&self) -> bool {
+        let failed = self.summary.count("iteration_errors");
+        failed > 0 && failed == self.summary.count("iterations")
+    }
+
     /// Where the load was not what the plan asked for.
     fn schedule_notes(&self, notes: &mut Vec<String>) {
         let dropped = self.summary.count("dropped_iterations");
