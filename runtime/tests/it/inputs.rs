@@ -104,6 +104,12 @@ fn options_that_cannot_be() {
 }
 
 #[test]
+fn a_plan_that_the_machine_cannot_hold() {
+    // Far beyond any machine's limit of mappings, and refused before a single VU is made.
+    refused(&guest("aborts"), &["-u", "900000", "-i", "900000"], &["900001 VUs", "vm.max_map_count"]);
+}
+
+#[test]
 fn a_variable_that_the_module_needs() {
     refused(&scenario("coupon"), &[], &["BASE_URL", "-e BASE_URL="]);
 }
