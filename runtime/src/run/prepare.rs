@@ -67,7 +67,6 @@ pub(super) async fn prepare(request: Request, display: Display, log: Log) -> Res
     let time_unit = plan.summary_time_unit;
     let settings = summary_settings(&request, &plan)?;
     let destinations = Destinations::new(request.allow_write.as_deref())?;
-    let export = request.export.map(|path| open_output("--summary-export", path)).transpose()?;
 
     let shards = request.shards.max(1);
     let instances = plan.peak_vus.saturating_add(SPARE_INSTANCES);
@@ -77,6 +76,8 @@ pub(super) async fn prepare(request: Request, display: Display, log: Log) -> Res
         cache: request.cache,
     })?;
     let module = Arc::new(inspected.module.transfer(&engine)?);
+    // Last of what can fail: a run that is refused leaves no empty file behind.
+    let export = request.export.map(|path| open_output("--summary-export", path)).transpose()?;
 
     let context = Arc::new(context::of_plan(
         &plan,
