@@ -257,4 +257,4 @@ impl ScenarioSpec {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -89,6 +89,18 @@ impl Histogram {
         (at_low.unwrap_or(last), last)
     }
 
+    /// Every count that is not 0, by the least value of its bucket.
+    #[cfg(test)]
+    pub(super) fn counts(&self) -> Vec<(f64, u64)> {
+        let zeros = Some((0.0, self.zeros)).filter(|(_, count)| *count > 0);
+        let present = self.places.iter().enumerate().filter(|(_, place)| **place != ABSENT);
+        let of_run = |(run, place): (usize, &u16)| {
+            let counts = self.runs[usize::from(*place)].iter().enumerate().filter(|(_, count)| **count > 0);
+            counts.map(|(slot, count)| (lower_edge(run * RUN + slot), *count)).collect::<Vec<_>>()
+        };
+        zeros.into_iter().chain(present.flat_map(of_run)).collect()
+    }
+
     /// Bytes held on the heap.
     #[cfg(test)]
     pub(super) fn heap_bytes(&self) -> usize {

@@ -159,6 +159,18 @@ impl Trend {
         at_low + (at_high - at_low) * (rank - low)
     }
 
+    /// All that is known of the values: whether they are binned, and each value or the least of its bucket with its count, in
+    /// rising order.
+    #[cfg(test)]
+    pub(crate) fn contents(&self) -> (bool, Vec<(f64, u64)>) {
+        if self.binned {
+            return (true, self.histogram.as_ref().map_or_else(Vec::new, |histogram| histogram.counts()));
+        }
+        let mut sorted = self.values.clone();
+        sorted.sort_unstable_by(f64::total_cmp);
+        (false, sorted.into_iter().map(|value| (value, 1)).collect())
+    }
+
     #[inline]
     fn add_to_sum(&mut self, value: f64) {
         let sum = self.sum + value;

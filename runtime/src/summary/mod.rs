@@ -6,6 +6,8 @@ mod run_info;
 mod stats;
 
 #[cfg(test)]
+mod exact;
+#[cfg(test)]
 pub(crate) mod fixture;
 
 use serde::Serialize;

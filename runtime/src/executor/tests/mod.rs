@@ -1,5 +1,7 @@
 //! Options: what is read, what is refused, how it is described and scaled.
 
+pub(crate) mod exact;
+
 use serde_json::json;
 
 use super::*;

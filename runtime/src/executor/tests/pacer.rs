@@ -3,6 +3,8 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::executor::tests::exact::{self, Rate};
+use crate::executor::{ExecutorConfig, Model};
 
 const SECOND: Duration = Duration::from_secs(1);
 const DAY: Duration = Duration::from_hours(24);
@@ -62,6 +64,40 @@ fn a_ramp_does_not_drift_in_24_hours() {
     // A constant stage of a ramp is as exact as a constant rate.
     let flat = Pacer::ramping(7, SECOND, &[(DAY, 7)]);
     assert_eq!(flat.due(7 * 3_600 * 23 - 1), Some(Duration::from_hours(23)));
+}
+
+/// What is promised where a root is taken.
+const TWO_NS: Duration = Duration::from_nanos(2);
+
+#[test]
+fn every_start_of_a_day_is_due_when_the_integral_says() {
+    for (name, rate, mut options) in exact::days() {
+        let fields = options.as_object_mut().unwrap();
+        let executor = fields.remove("executor").unwrap();
+        fields.insert("preAllocatedVUs".to_owned(), 1.into());
+        let executor = ExecutorConfig::parse(executor.as_str().unwrap(), fields.clone()).unwrap();
+        let Model::Open { pacer } = executor.model() else { panic!("{name} is an open model") };
+        assert_eq!(pacer.starts(), rate.starts(), "{name}");
+        (0..pacer.starts()).for_each(|k| rate.check(k, pacer.due(k).unwrap(), TWO_NS));
+        assert_eq!(pacer.due(pacer.starts()), None, "{name}");
+    }
+}
+
+#[test]
+fn fast_rates_are_as_exact_all_day() {
+    let half = DAY / 2;
+    let stages = [(half, 50), (half, 1)];
+    let day = [
+        (Pacer::constant(50, SECOND, DAY), Rate::constant(50, SECOND, DAY)),
+        (Pacer::ramping(1, SECOND, &stages), Rate::ramping(1, SECOND, &stages)),
+        (Pacer::constant(99_991, 3 * SECOND, DAY), Rate::constant(99_991, 3 * SECOND, DAY)),
+    ];
+    for (pacer, rate) in day {
+        assert_eq!(pacer.starts(), rate.starts());
+        // Every 97th: a prime, so that all places within a second and a shard come up; and the last ones.
+        let last = pacer.starts().saturating_sub(1_000)..pacer.starts();
+        (0..pacer.starts()).step_by(97).chain(last).for_each(|k| rate.check(k, pacer.due(k).unwrap(), TWO_NS));
+    }
 }
 
 #[test]
@@ -127,6 +163,15 @@ proptest! {
             prop_assert!((reached - (k + 1) as f64).abs() < 1e-4, "start {k} at {due:?}: {reached}");
         }
         prop_assert_eq!(pacer.due(pacer.starts()), None);
+    }
+
+    #[test]
+    fn any_ramp_is_exact(start in 0..60_u64, unit_ns in 1_000_000..5_000_000_000_u64, stages in any_stages()) {
+        let unit = Duration::from_nanos(unit_ns);
+        let (pacer, rate) = (Pacer::ramping(start, unit, &stages), Rate::ramping(start, unit, &stages));
+        prop_assert_eq!(pacer.starts(), rate.starts());
+        let step = (pacer.starts() / 200).max(1);
+        (0..pacer.starts()).step_by(step as usize).for_each(|k| rate.check(k, pacer.due(k).unwrap(), TWO_NS));
     }
 
     #[test]

@@ -13,6 +13,7 @@ macro_rules! scenario {
 }
 
 mod closed;
+mod exact;
 mod lifecycle;
 mod open;
 mod ramping_vus;
