@@ -1,5 +1,6 @@
 //! One virtual user: an instance of the module, kept from iteration to iteration, replaced after a trap.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +9,8 @@ use wasmtime::{Store, Trap};
 
 use crate::host::bindings::Scenario;
 use crate::host::context::ShardContext;
+use crate::host::cpu::CpuMeter;
+use crate::host::flight::Flight;
 use crate::host::{Departure, Position, VuState};
 use crate::log::Level;
 use crate::module::Module;
@@ -34,6 +37,8 @@ pub struct Vu {
 struct Live {
     store: Store<VuState>,
     scenario: Scenario,
+    cpu: Arc<CpuMeter>,
+    flight: Arc<Flight>,
 }
 
 impl std::fmt::Debug for Vu {
@@ -116,9 +121,11 @@ impl Vu {
             scenario_started: place.scenario_started,
         };
         let live = self.enter(position).await?;
-        let cpu = Arc::clone(&live.store.data().cpu);
-        let call = live.scenario.flashcrowd_scenario_lifecycle().call_run(&mut live.store, place.function);
-        let result = cpu.measure(call).await;
+        let Live { store, scenario, cpu, flight } = live;
+        let result = {
+            let call = pin!(scenario.flashcrowd_scenario_lifecycle().call_run(store, place.function));
+            flight.drive(cpu.measure(call)).await
+        };
         self.leave(result)
     }
 
@@ -128,9 +135,11 @@ impl Vu {
     /// When it traps.
     pub async fn describe(&mut self) -> Result<String, CallError> {
         let live = self.enter(Position::Describe).await?;
-        let cpu = Arc::clone(&live.store.data().cpu);
-        let call = live.scenario.flashcrowd_scenario_lifecycle().call_describe(&mut live.store);
-        let result = cpu.measure(call).await;
+        let Live { store, scenario, cpu, flight } = live;
+        let result = {
+            let call = pin!(scenario.flashcrowd_scenario_lifecycle().call_describe(store));
+            flight.drive(cpu.measure(call)).await
+        };
         self.leave(result.map(Ok))
     }
 
@@ -140,9 +149,11 @@ impl Vu {
     /// When it returns an error or traps.
     pub async fn setup(&mut self) -> Result<Option<Vec<u8>>, CallError> {
         let live = self.enter(Position::Stage("setup")).await?;
-        let cpu = Arc::clone(&live.store.data().cpu);
-        let call = live.scenario.flashcrowd_scenario_lifecycle().call_setup(&mut live.store);
-        let result = cpu.measure(call).await;
+        let Live { store, scenario, cpu, flight } = live;
+        let result = {
+            let call = pin!(scenario.flashcrowd_scenario_lifecycle().call_setup(store));
+            flight.drive(cpu.measure(call)).await
+        };
         self.leave(result)
     }
 
@@ -152,9 +163,11 @@ impl Vu {
     /// When it returns an error or traps.
     pub async fn teardown(&mut self) -> Result<(), CallError> {
         let live = self.enter(Position::Stage("teardown")).await?;
-        let cpu = Arc::clone(&live.store.data().cpu);
-        let call = live.scenario.flashcrowd_scenario_lifecycle().call_teardown(&mut live.store);
-        let result = cpu.measure(call).await;
+        let Live { store, scenario, cpu, flight } = live;
+        let result = {
+            let call = pin!(scenario.flashcrowd_scenario_lifecycle().call_teardown(store));
+            flight.drive(cpu.measure(call)).await
+        };
         self.leave(result)
     }
 
@@ -164,9 +177,11 @@ impl Vu {
     /// When it returns an error or traps.
     pub async fn handle_summary(&mut self, data: &str) -> Result<Option<Vec<(String, Vec<u8>)>>, CallError> {
         let live = self.enter(Position::Stage("handle_summary")).await?;
-        let cpu = Arc::clone(&live.store.data().cpu);
-        let call = live.scenario.flashcrowd_scenario_lifecycle().call_handle_summary(&mut live.store, data);
-        let result = cpu.measure(call).await;
+        let Live { store, scenario, cpu, flight } = live;
+        let result = {
+            let call = pin!(scenario.flashcrowd_scenario_lifecycle().call_handle_summary(store, data));
+            flight.drive(cpu.measure(call)).await
+        };
         self.leave(result)
     }
 
@@ -228,10 +243,13 @@ impl Live {
         store.limiter(|state| &mut state.memory);
         store.epoch_deadline_callback(|store| Ok(store.data().cpu.at_epoch().into()));
         store.set_epoch_deadline(1);
-        let cpu = Arc::clone(&store.data().cpu);
-        let instantiated = cpu.measure(module.pre().instantiate_async(&mut store)).await;
+        let (cpu, flight) = (Arc::clone(&store.data().cpu), Arc::clone(&store.data().flight));
+        let instantiated = {
+            let call = pin!(module.pre().instantiate_async(&mut store));
+            flight.drive(cpu.measure(call)).await
+        };
         match instantiated {
-            Ok(scenario) => Ok(Self { store, scenario }),
+            Ok(scenario) => Ok(Self { store, scenario, cpu, flight }),
             Err(error) => {
                 let mut state = store.into_data();
                 let reason = explain(&error, &mut state).to_string();

@@ -54,15 +54,11 @@ impl CpuMeter {
         self.slowed.load(Relaxed)
     }
 
-    /// Runs a call into the module with its computing time counted from zero.
-    pub(crate) fn measure<F: Future>(self: &Arc<Self>, call: F) -> impl Future<Output = F::Output> {
+    /// Polls a call into the module with its computing time counted from zero.
+    pub(crate) fn measure<F: Future>(&self, mut call: Pin<&mut F>) -> impl Future<Output = F::Output> + Unpin {
         self.used_ns.store(0, Relaxed);
         self.slowed.store(false, Relaxed);
-        let meter = Arc::clone(self);
-        async move {
-            let mut call = std::pin::pin!(call);
-            std::future::poll_fn(|cx| meter.poll(call.as_mut(), cx)).await
-        }
+        std::future::poll_fn(move |cx| self.poll(call.as_mut(), cx))
     }
 
     fn poll<F: Future>(&self, call: Pin<&mut F>, cx: &mut Context<'_>) -> Poll<F::Output> {
@@ -124,7 +120,7 @@ mod tests {
         let meter = CpuMeter::new(Duration::from_secs(1));
         let observed = Arc::clone(&meter);
         meter
-            .measure(async {
+            .measure(std::pin::pin!(async {
                 tokio::time::sleep(Duration::from_secs(100)).await;
                 assert_eq!(observed.at_epoch(), Verdict::GoOn);
                 // On a paused clock, time passes inside a poll only when it is advanced by hand, which needs an await:
@@ -136,7 +132,7 @@ mod tests {
                 assert_eq!(observed.at_epoch(), Verdict::GiveWay);
                 observed.used_ns.store(2_000_000_000, Relaxed);
                 assert_eq!(observed.at_epoch(), Verdict::Interrupt);
-            })
+            }))
             .await;
     }
 }

@@ -76,13 +76,17 @@ impl http::Host for VuState {
                 // Nonsense has no end: all of it is one series.
                 let symbol = self.shard.cached(|cache, _| cache.symbol(INVALID_URL));
                 let failure = Failure { code: ErrorCode::INVALID_URL, tag: error.tag(), text: error.to_string() };
-                return self.reply(unsent(failure), INVALID_URL, None, symbol, name, own_tags, method);
+                let base = self.request_tags(INVALID_URL, symbol, name.as_ref(), own_tags);
+                return self.reply(unsent(failure), INVALID_URL, None, base, method);
             }
         };
+        let shown_url = target.as_ref().map_or(&*request.url, |target| &target.url);
+        let base = self.request_tags(shown_url, url_symbol, name.as_ref(), own_tags);
         let exchange = match (&method, headers(&request.headers), target.clone()) {
             (Some(method), Ok(headers), Some(target)) => {
                 let body = request.body.map(Bytes::from);
-                self.client.send(Outgoing { target, method: method.clone(), headers, body, timeout }).await
+                let outgoing = Outgoing { target, method: method.clone(), headers, body, timeout };
+                self.flight.send(outgoing, base).await
             }
             (None, ..) => unsent(Failure::new(
                 ErrorCode::OTHER,
@@ -92,21 +96,18 @@ impl http::Host for VuState {
             (_, Err(failure), _) => unsent(failure),
             (_, _, None) => unsent(Failure::new(ErrorCode::INVALID_URL, "invalid URL", "it has no target")),
         };
-        self.reply(exchange, &request.url, target, url_symbol, name, own_tags, method)
+        self.reply(exchange, &request.url, target, base, method)
     }
 }
 
 impl VuState {
     /// Records the exchange and hands it to the module.
-    #[expect(clippy::too_many_arguments, reason = "called twice, right above, with what one request is made of")]
     fn reply(
         &mut self,
         mut exchange: Exchange,
         url: &str,
         target: Option<Arc<Target>>,
-        url_symbol: Symbol,
-        name: Option<(Arc<str>, Symbol)>,
-        own_tags: TagSetId,
+        base: TagSetId,
         method: Option<Method>,
     ) -> wasmtime::Result<http::Reply> {
         self.keep_within_limit(&mut exchange);
@@ -115,13 +116,6 @@ impl VuState {
             Some(failure) => failure.code,
             None => ErrorCode::of_status(exchange.status),
         };
-        let shown_url = target.as_ref().map_or(url, |target| &target.url);
-        let label = match &name {
-            Some((name, symbol)) => RequestLabel::Name(name, *symbol),
-            None => RequestLabel::Url(shown_url, url_symbol),
-        };
-        let tags = self.tags;
-        let base = self.shard.cached(|cache, registry| cache.request(registry, tags, &label, own_tags));
         let key = HttpKey {
             base,
             method: method_id(method.as_ref(), &self.test().registry),
@@ -155,6 +149,21 @@ impl VuState {
         self.held_bytes += response.held_bytes();
         let response = self.table.push(response)?;
         Ok(http::Reply { status: exchange.status, error_code: error_code.0, response })
+    }
+
+    /// The tags of a request, as far as they are known before it is sent.
+    fn request_tags(
+        &self,
+        url: &str,
+        url_symbol: Symbol,
+        name: Option<&(Arc<str>, Symbol)>,
+        own_tags: TagSetId,
+    ) -> TagSetId {
+        let label = match name {
+            Some((name, symbol)) => RequestLabel::Name(name, *symbol),
+            None => RequestLabel::Url(url, url_symbol),
+        };
+        self.shard.cached(|cache, registry| cache.request(registry, self.tags, &label, own_tags))
     }
 
     /// An answer that the instance may hold: of its own memory's size in all, at most.

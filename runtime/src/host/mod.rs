@@ -6,6 +6,7 @@ pub mod context;
 pub(crate) mod cpu;
 mod env;
 mod execution;
+pub(crate) mod flight;
 mod groups;
 pub(crate) mod http;
 pub(crate) mod limits;

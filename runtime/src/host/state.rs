@@ -10,10 +10,10 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use super::context::{ScenarioContext, ShardContext, TestContext};
 use super::cpu::CpuMeter;
+use super::flight::Flight;
 use super::limits::MemoryLimit;
 use super::series_cache::{Symbol, extend};
 use super::stdio::{LogStream, Speaker};
-use crate::http::Client;
 use crate::log::{Level, Source};
 use crate::metrics::{SystemTag, TagSetId};
 
@@ -56,7 +56,7 @@ pub struct VuState {
     pub(crate) shard: Arc<ShardContext>,
     pub(crate) vu: u64,
     pub(crate) position: Position,
-    pub(crate) client: Client,
+    pub(crate) flight: Arc<Flight>,
     pub(crate) cpu: Arc<CpuMeter>,
     pub(crate) memory: MemoryLimit,
     /// Set when the module ends its call through the host.
@@ -105,7 +105,7 @@ impl VuState {
         let mut table = ResourceTable::new();
         table.set_max_capacity(MAX_RESOURCES);
         Self {
-            client: Client::new(Arc::clone(&test.http)),
+            flight: Flight::new(Arc::clone(&shard)),
             cpu: CpuMeter::new(test.limits.cpu),
             memory: MemoryLimit::new(test.limits.memory_bytes),
             outer_tags: test.tags,
@@ -158,7 +158,7 @@ impl VuState {
         };
         // What an interrupted call left behind belongs to it.
         self.speaker.flush();
-        self.client.end_iteration();
+        self.flight.end_iteration();
         self.memory.forget();
         self.panic = None;
         self.cpu.set_alone(!matches!(position, Position::Iteration { .. }));
@@ -207,7 +207,7 @@ impl VuState {
             self.leave_group();
         }
         self.speaker.flush();
-        self.client.end_iteration();
+        self.flight.end_iteration();
     }
 
     pub(super) fn test(&self) -> &TestContext {

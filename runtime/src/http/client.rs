@@ -1,6 +1,7 @@
 //! Sends requests for one virtual user.
 
 use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use hyper::{Method, Request, Version};
 use tokio::time::Instant;
 
 use super::connection::Connection;
+use super::deadline::Deadline;
 use super::failure::{ErrorCode, Failure};
 use super::meter::Meter;
 use super::rate_limit::RateLimit;
@@ -102,6 +104,9 @@ pub struct Exchange {
 pub struct Client {
     settings: Arc<ClientSettings>,
     kept: Vec<(Arc<Origin>, Connection)>,
+    /// Of all its connections: they are used one at a time.
+    meter: Arc<Meter>,
+    deadline: Deadline,
 }
 
 struct Answer {
@@ -115,8 +120,13 @@ struct Answer {
 impl Client {
     /// A client without any connection.
     #[must_use]
-    pub const fn new(settings: Arc<ClientSettings>) -> Self {
-        Self { settings, kept: Vec::new() }
+    pub fn new(settings: Arc<ClientSettings>) -> Self {
+        Self { settings, kept: Vec::new(), meter: Meter::new(), deadline: Deadline::default() }
+    }
+
+    /// What moves on its connections: since the last call of `send`.
+    pub(crate) fn meter(&self) -> Arc<Meter> {
+        Arc::clone(&self.meter)
     }
 
     /// Closes all connections.
@@ -138,6 +148,7 @@ impl Client {
             limit.wait().await;
         }
         let started = Instant::now();
+        self.meter.restart();
         let mut exchange = Exchange {
             status: 0,
             headers: HeaderMap::new(),
@@ -149,8 +160,13 @@ impl Client {
             bytes_received: 0,
         };
         let timeout = outgoing.timeout.unwrap_or(DEFAULT_TIMEOUT);
-        let attempt = self.attempt(outgoing, started, &mut exchange);
-        if tokio::time::timeout(timeout, attempt).await.is_err() {
+        let mut deadline = std::mem::take(&mut self.deadline);
+        let in_time = {
+            let attempt = pin!(self.attempt(outgoing, started, &mut exchange));
+            deadline.limit(started + timeout, attempt).await
+        };
+        self.deadline = deadline;
+        if in_time.is_none() {
             if exchange.bytes_sent == 0 {
                 exchange.timings = Timings { blocked: started.elapsed(), ..exchange.timings };
             }
@@ -177,10 +193,10 @@ impl Client {
                     return;
                 }
             };
-            connection.meter().restart();
+            self.meter.restart();
             let begun = Instant::now();
             exchange.timings.blocked = begun - started;
-            let clock = PhaseClock { begun, exchange: &mut *exchange, meter: connection.meter_handle() };
+            let clock = PhaseClock { begun, exchange: &mut *exchange, meter: self.meter() };
             match exchange_once(&mut connection, request, &self.settings).await {
                 Ok(answer) => {
                     clock.finish();
@@ -241,7 +257,7 @@ impl Client {
         let addresses = self.resolve(origin).await?;
         exchange.timings.blocked = started.elapsed();
         let dialing = Instant::now();
-        let connection = Connection::open(&addresses, origin.port).await;
+        let connection = Connection::open(&addresses, origin.port, &self.meter).await;
         exchange.timings.connecting = dialing.elapsed();
         Ok((connection?, false))
     }
@@ -312,20 +328,24 @@ impl Drop for PhaseClock<'_> {
     }
 }
 
-async fn exchange_once(
-    connection: &mut Connection,
+/// The request is on its way when this returns; the future brings the answer.
+fn exchange_once<'a>(
+    connection: &'a mut Connection,
     request: Request<Full<Bytes>>,
-    settings: &ClientSettings,
-) -> Result<Answer, (Failure, Option<Request<Full<Bytes>>>)> {
+    settings: &'a ClientSettings,
+) -> impl Future<Output = Result<Answer, (Failure, Option<Request<Full<Bytes>>>)>> + 'a {
     let asks_to_close = wants_close(request.headers());
-    let (head, mut incoming) = connection.send(request).await?.into_parts();
-    let protocol = match head.version {
-        Version::HTTP_10 => "HTTP/1.0",
-        _ => "HTTP/1.1",
-    };
-    let body = connection.drive(read_body(&mut incoming, settings)).await;
-    let keep = !asks_to_close && !wants_close(&head.headers) && head.version != Version::HTTP_10;
-    Ok(Answer { status: head.status.as_u16(), headers: head.headers, protocol, body, keep })
+    let answer = connection.begin(request);
+    async move {
+        let (head, mut incoming) = connection.answer(answer).await?.into_parts();
+        let protocol = match head.version {
+            Version::HTTP_10 => "HTTP/1.0",
+            _ => "HTTP/1.1",
+        };
+        let body = connection.drive(pin!(read_body(&mut incoming, settings))).await;
+        let keep = !asks_to_close && !wants_close(&head.headers) && head.version != Version::HTTP_10;
+        Ok(Answer { status: head.status.as_u16(), headers: head.headers, protocol, body, keep })
+    }
 }
 
 fn wants_close(headers: &HeaderMap) -> bool {

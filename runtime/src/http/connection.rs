@@ -23,6 +23,7 @@ const DIAL_TIMEOUT: Duration = Duration::from_secs(30);
 const MAX_BUFFER_BYTES: usize = 64 * 1024;
 
 type Request = hyper::Request<Full<Bytes>>;
+type Sent = Result<hyper::Response<hyper::body::Incoming>, hyper::client::conn::TrySendError<Request>>;
 type Driver = http1::Connection<TokioIo<Metered<TcpStream>>, Full<Bytes>>;
 
 /// A connection and the future that moves its bytes. Nothing moves between requests: what the peer did meanwhile is seen when the
@@ -32,17 +33,16 @@ pub(crate) struct Connection {
     sender: http1::SendRequest<Full<Bytes>>,
     /// `None` once it ended.
     driver: Option<Pin<Box<Driver>>>,
-    meter: Arc<Meter>,
 }
 
 impl Connection {
-    /// Connects to the first address that answers.
-    pub(crate) async fn open(addresses: &[IpAddr], port: u16) -> Result<Self, Failure> {
+    /// Connects to the first address that answers. What moves is noted in `meter`.
+    pub(crate) async fn open(addresses: &[IpAddr], port: u16, meter: &Arc<Meter>) -> Result<Self, Failure> {
         let mut failure = Failure::new(ErrorCode::DIAL, "connecting failed", "the name has no address");
         for address in addresses {
             let peer = SocketAddr::new(*address, port);
             match tokio::time::timeout(DIAL_TIMEOUT, TcpStream::connect(peer)).await {
-                Ok(Ok(stream)) => return Self::shake_hands(stream).await,
+                Ok(Ok(stream)) => return Self::shake_hands(stream, Arc::clone(meter)).await,
                 Ok(Err(error)) => failure = Failure::dial(&error, peer),
                 Err(_elapsed) => failure = Failure::new(ErrorCode::DIAL_TIMEOUT, "connecting timed out", peer),
             }
@@ -50,26 +50,16 @@ impl Connection {
         Err(failure)
     }
 
-    async fn shake_hands(stream: TcpStream) -> Result<Self, Failure> {
+    async fn shake_hands(stream: TcpStream, meter: Arc<Meter>) -> Result<Self, Failure> {
         // Small requests must leave at once; a failure here only makes them slower.
         let _ = stream.set_nodelay(true);
-        let meter = Meter::new();
-        let io = TokioIo::new(Metered::new(stream, Arc::clone(&meter)));
+        let io = TokioIo::new(Metered::new(stream, meter));
         let (sender, driver) = http1::Builder::new()
             .max_buf_size(MAX_BUFFER_BYTES)
             .handshake(io)
             .await
             .map_err(|error| Failure::exchange(&error))?;
-        Ok(Self { sender, driver: Some(Box::pin(driver)), meter })
-    }
-
-    pub(crate) fn meter(&self) -> &Meter {
-        &self.meter
-    }
-
-    /// The meter for somebody who outlives a borrow of the connection.
-    pub(crate) fn meter_handle(&self) -> Arc<Meter> {
-        Arc::clone(&self.meter)
+        Ok(Self { sender, driver: Some(Box::pin(driver)) })
     }
 
     /// Whether another request can be sent. Looks at the socket, so that a connection which the peer closed meanwhile is
@@ -84,21 +74,24 @@ impl Connection {
         .await
     }
 
-    /// Sends a request and waits for the head of its answer. If the request never left, it comes back with the error.
-    pub(crate) async fn send(
+    /// Hands a request over to be sent; [`answer`](Self::answer) sends it.
+    pub(crate) fn begin(&mut self, request: Request) -> impl Future<Output = Sent> + use<> {
+        self.sender.try_send_request(request)
+    }
+
+    /// Waits for the head of the answer. If the request never left, it comes back with the error.
+    pub(crate) async fn answer(
         &mut self,
-        request: Request,
+        sent: impl Future<Output = Sent>,
     ) -> Result<hyper::Response<hyper::body::Incoming>, (Failure, Option<Request>)> {
-        let answer = self.sender.try_send_request(request);
-        self.drive(answer).await.map_err(|mut error| {
+        self.drive(pin!(sent)).await.map_err(|mut error| {
             let request = error.take_message();
             (Failure::exchange(error.error()), request)
         })
     }
 
     /// Polls `future` together with the connection that it waits for.
-    pub(crate) async fn drive<F: Future>(&mut self, future: F) -> F::Output {
-        let mut future = pin!(future);
+    pub(crate) async fn drive<F: Future>(&mut self, mut future: Pin<&mut F>) -> F::Output {
         poll_fn(|cx| {
             self.poll_driver(cx);
             future.as_mut().poll(cx)

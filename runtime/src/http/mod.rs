@@ -5,6 +5,7 @@
 
 mod client;
 mod connection;
+mod deadline;
 mod failure;
 mod meter;
 mod rate_limit;
@@ -15,6 +16,7 @@ mod tests;
 
 pub use client::{Client, ClientSettings, Exchange, Outgoing, Timings};
 pub use failure::{ErrorCode, Failure};
+pub(crate) use meter::Meter;
 pub use rate_limit::RateLimit;
 pub use resolver::Resolver;
 pub use target::{Target, TargetError};

@@ -156,6 +156,8 @@ pub mod builtin {
         ITERATION_START_LAG = "iteration_start_lag", Trend, Time;
         /// Open model: from the moment an iteration was due to its end.
         ITERATION_DURATION_FROM_DUE = "iteration_duration_from_due", Trend, Time;
+        /// Requests that had left when their iteration was cut off: not in `http_reqs`, as their time says nothing.
+        HTTP_REQS_INTERRUPTED = "http_reqs_interrupted", Counter, Default;
     }
 }
 
@@ -176,8 +178,8 @@ mod tests {
     #[test]
     fn built_in_numbers_match_their_place() {
         assert_eq!(builtin::ALL[builtin::HTTP_REQS.index()].0, "http_reqs");
-        assert_eq!(builtin::ALL[builtin::ITERATION_DURATION_FROM_DUE.index()].0, "iteration_duration_from_due");
-        assert_eq!(builtin::ALL.len(), builtin::ITERATION_DURATION_FROM_DUE.index() + 1);
+        assert_eq!(builtin::ALL[builtin::HTTP_REQS_INTERRUPTED.index()].0, "http_reqs_interrupted");
+        assert_eq!(builtin::ALL.len(), builtin::HTTP_REQS_INTERRUPTED.index() + 1);
         assert!(builtin::ALL.iter().all(|(name, ..)| is_valid_name(name)));
     }
 }

@@ -5,7 +5,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
 /// The reins of one virtual user.
@@ -50,17 +50,18 @@ impl Control {
     }
 
     /// Waits for `future`, unless it is to break off first; a future that is ready at that moment still counts.
-    pub async fn unless_interrupted<F: Future>(&self, future: F) -> Option<F::Output> {
+    ///
+    /// It is borrowed, not taken: what an `async fn` takes, it holds twice, and a whole iteration is large.
+    pub async fn unless_interrupted<F: Future>(&self, future: Pin<&mut F>) -> Option<F::Output> {
         self.unless(&self.interrupt, future).await
     }
 
     /// Waits for `future`, unless it is to begin nothing further.
     pub async fn unless_finishing<F: Future>(&self, future: F) -> Option<F::Output> {
-        self.unless(&self.finish, future).await
+        self.unless(&self.finish, pin!(future)).await
     }
 
-    async fn unless<F: Future>(&self, flag: &Cell<bool>, future: F) -> Option<F::Output> {
-        let mut future = pin!(future);
+    async fn unless<F: Future>(&self, flag: &Cell<bool>, mut future: Pin<&mut F>) -> Option<F::Output> {
         std::future::poll_fn(|context| match future.as_mut().poll(context) {
             Poll::Ready(output) => Poll::Ready(Some(output)),
             Poll::Pending if flag.get() => Poll::Ready(None),

@@ -1,5 +1,6 @@
 //! One iteration of one virtual user: numbered, timed, counted.
 
+use std::pin::pin;
 use std::sync::atomic::Ordering::Relaxed;
 
 use tokio::time::Instant;
@@ -28,7 +29,10 @@ pub(super) async fn iterate<F: VuFactory, O: Observer>(
     };
     progress.busy_vus.fetch_add(1, Relaxed);
     let started = Instant::now();
-    let end = control.unless_interrupted(vu.iterate(&iteration)).await;
+    let end = {
+        let running = pin!(vu.iterate(&iteration));
+        control.unless_interrupted(running).await
+    };
     let ended = Instant::now();
     progress.busy_vus.fetch_sub(1, Relaxed);
     let outcome = end.map_or(Outcome::Interrupted, Outcome::from);

@@ -7,6 +7,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize};
@@ -240,7 +241,7 @@ impl<F: VuFactory, O: Observer> Dispatch<'_, F, O> {
                 return;
             }
             if vu.is_none() {
-                match slot.control.unless_interrupted(self.shard.create(slot.id)).await {
+                match slot.control.unless_interrupted(pin!(self.shard.create(slot.id))).await {
                     Some(Ok(made)) => *vu = Some(made),
                     Some(Err(error)) => self.shard.parts.observer.vu_failed(self.scenario, &error),
                     None => {}

@@ -1,0 +1,155 @@
+//! The exchange that an instance waits for, driven outside of its fiber.
+//!
+//! A host function that awaits is polled on the module's own stack: every virtual user would keep the pages that the HTTP client once
+//! touched there, and each wake-up of its socket would switch stacks twice. So the module only waits for a result, and whoever polls the
+//! virtual user polls the exchange, on the thread's stack.
+
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+
+use super::context::ShardContext;
+use crate::http::{Client, Exchange, Meter, Outgoing};
+use crate::metrics::{TagSetId, builtin};
+
+/// Sends what is put into its desk, for as long as it is polled. One future serves all requests of a virtual user: it is made once,
+/// and nothing of its size is ever moved.
+type Pilot = Pin<Box<dyn Future<Output = Infallible> + Send>>;
+
+/// One virtual user's client, at rest or with an exchange under way.
+pub(crate) struct Flight {
+    shard: Arc<ShardContext>,
+    desk: Arc<Mutex<Desk>>,
+    /// `None` before the first request, and after one that was cut off.
+    pilot: Mutex<Option<Pilot>>,
+}
+
+impl std::fmt::Debug for Flight {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Flight").field("desk", &self.desk).finish_non_exhaustive()
+    }
+}
+
+/// What goes between the module and the pilot.
+#[derive(Debug, Default)]
+struct Desk {
+    /// From the module's call until its answer.
+    under_way: bool,
+    request: Option<(Outgoing, TagSetId)>,
+    exchange: Option<Exchange>,
+}
+
+impl Flight {
+    pub(crate) fn new(shard: Arc<ShardContext>) -> Arc<Self> {
+        Arc::new(Self { shard, desk: Arc::default(), pilot: Mutex::default() })
+    }
+
+    /// Sends a request whose samples have these tags, and waits for what comes of it. What is polled here is only whether it came.
+    pub(super) async fn send(&self, outgoing: Outgoing, tags: TagSetId) -> Exchange {
+        *lock(&self.desk) = Desk { under_way: true, request: Some((outgoing, tags)), exchange: None };
+        poll_fn(|_| lock(&self.desk).exchange.take().map_or(Poll::Pending, Poll::Ready)).await
+    }
+
+    /// What an iteration leaves behind, as the options say.
+    pub(super) fn end_iteration(&self) {
+        if self.shard.test.http.no_vu_connection_reuse {
+            *lock(&self.pilot) = None;
+        }
+    }
+
+    /// Polls a call into the module, and the exchanges that it begins. When it is dropped, so is the exchange under way.
+    pub(crate) async fn drive<F: Future + Unpin>(&self, mut call: F) -> F::Output {
+        let _cut = Cut(self);
+        poll_fn(|cx| {
+            loop {
+                // While an exchange is under way the module waits for it, and for nothing else.
+                if self.advance(cx).is_pending() {
+                    return Poll::Pending;
+                }
+                if let Poll::Ready(output) = Pin::new(&mut call).poll(cx) {
+                    return Poll::Ready(output);
+                }
+                if !lock(&self.desk).under_way {
+                    return Poll::Pending;
+                }
+            }
+        })
+        .await
+    }
+
+    /// Ready when nothing is under way.
+    fn advance(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if !lock(&self.desk).under_way {
+            return Poll::Ready(());
+        }
+        let mut pilot = lock(&self.pilot);
+        let pilot = pilot.get_or_insert_with(|| Box::pin(pilot_of(Arc::clone(&self.shard), Arc::clone(&self.desk))));
+        match pilot.as_mut().poll(cx) {
+            Poll::Ready(never) => match never {},
+            Poll::Pending if lock(&self.desk).under_way => Poll::Pending,
+            Poll::Pending => Poll::Ready(()),
+        }
+    }
+}
+
+/// Sends one request after the other.
+async fn pilot_of(shard: Arc<ShardContext>, desk: Arc<Mutex<Desk>>) -> Infallible {
+    let mut client = Client::new(Arc::clone(&shard.test.http));
+    loop {
+        let (outgoing, tags) = poll_fn(|_| lock(&desk).request.take().map_or(Poll::Pending, Poll::Ready)).await;
+        let unanswered = Unanswered { meter: client.meter(), shard: &shard, tags, armed: true };
+        let exchange = client.send(outgoing).await;
+        unanswered.answered();
+        let mut desk = lock(&desk);
+        desk.exchange = Some(exchange);
+        desk.under_way = false;
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Drops what is under way, and its connection, when the call that waits for it is dropped.
+struct Cut<'a>(&'a Flight);
+
+impl Drop for Cut<'_> {
+    fn drop(&mut self) {
+        let mut desk = lock(&self.0.desk);
+        if desk.under_way {
+            *desk = Desk::default();
+            drop(desk);
+            *lock(&self.0.pilot) = None;
+        }
+    }
+}
+
+/// Counts a request that was cut off: it is none of `http_reqs`, as its time says nothing, but the server may have seen it.
+struct Unanswered<'a> {
+    meter: Arc<Meter>,
+    shard: &'a ShardContext,
+    tags: TagSetId,
+    armed: bool,
+}
+
+impl Unanswered<'_> {
+    fn answered(mut self) {
+        self.armed = false;
+    }
+}
+
+impl Drop for Unanswered<'_> {
+    fn drop(&mut self) {
+        let sent = self.meter.bytes_written();
+        if !self.armed || sent == 0 {
+            return;
+        }
+        #[expect(clippy::cast_precision_loss, reason = "bytes of one request stay far below 2^53")]
+        self.shard.record(|recorder| {
+            recorder.add(builtin::HTTP_REQS_INTERRUPTED, self.tags, 1.0);
+            recorder.add(builtin::DATA_SENT, self.tags, sent as f64);
+        });
+    }
+}
