@@ -30,6 +30,28 @@ pub enum Exit {
     FailedByScenario = 110,
 }
 
+impl Exit {
+    /// What a process with this exit code said.
+    #[must_use]
+    pub fn from_code(code: u8) -> Option<Self> {
+        let all = [
+            Self::Passed,
+            Self::Failed,
+            Self::ThresholdsCrossed,
+            Self::SetupTimeout,
+            Self::TeardownTimeout,
+            Self::OtherTimeout,
+            Self::InvalidConfig,
+            Self::Signal,
+            Self::ScenarioException,
+            Self::AbortedByScenario,
+            Self::Panic,
+            Self::FailedByScenario,
+        ];
+        all.into_iter().find(|exit| *exit as u8 == code)
+    }
+}
+
 impl From<Exit> for std::process::ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit as u8)

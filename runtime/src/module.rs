@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 use wasmtime::component::{Component, Linker};
 
 use crate::engine::Engine;
@@ -20,6 +21,8 @@ const PACKAGE: &str = "flashcrowd:scenario/";
 pub struct Module {
     /// Where it was read from.
     pub path: PathBuf,
+    /// The file's SHA-256, in hexadecimal digits.
+    pub sha256: String,
     engine: Engine,
     component: Component,
     pre: ScenarioPre<VuState>,
@@ -112,7 +115,7 @@ impl Module {
         check_header(&bytes, &shown)?;
         let component = Component::from_binary(engine.wasmtime(), &bytes)
             .map_err(|error| ModuleError::Invalid { path: shown, reason: format!("{error:#}") })?;
-        Self::link(engine, component, path)
+        Self::link(engine, component, path, sha256(&bytes))
     }
 
     /// The same module for another engine, without compiling it again.
@@ -129,10 +132,10 @@ impl Module {
         // SAFETY: the bytes were made by `serialize` right above, in this process, and nobody could change them.
         let component = unsafe { Component::deserialize(engine.wasmtime(), compiled) }
             .map_err(|error| ModuleError::Invalid { path: shown(), reason: format!("{error:#}") })?;
-        Self::link(engine, component, &self.path)
+        Self::link(engine, component, &self.path, self.sha256.clone())
     }
 
-    fn link(engine: &Engine, component: Component, path: &Path) -> Result<Self, ModuleError> {
+    fn link(engine: &Engine, component: Component, path: &Path, sha256: String) -> Result<Self, ModuleError> {
         let shown = || path.display().to_string();
         let names = Names::of(&component, engine);
         names.check(&shown())?;
@@ -141,7 +144,7 @@ impl Module {
         host::add_to_linker(&mut linker).map_err(imports)?;
         let pre = linker.instantiate_pre(&component).map_err(imports)?;
         let pre = ScenarioPre::new(pre).map_err(imports)?;
-        Ok(Self { path: path.to_owned(), engine: engine.clone(), component, pre })
+        Ok(Self { path: path.to_owned(), sha256, engine: engine.clone(), component, pre })
     }
 
     /// What the module imports, sorted.
@@ -157,6 +160,10 @@ impl Module {
     pub(crate) const fn pre(&self) -> &ScenarioPre<VuState> {
         &self.pre
     }
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// WebAssembly begins with a magic number, a version and a layer: 0 for a core module, 1 for a component.

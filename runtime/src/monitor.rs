@@ -8,13 +8,14 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use crate::display::{self, Display, Watch};
 use crate::exit::Exit;
-use crate::metrics::{Aggregator, Recorder, TagSetId, builtin};
+use crate::ledger::Ledger;
+use crate::metrics::{Recorder, TagSetId, Totals, builtin};
 use crate::shard::progress::Progress;
 use crate::stop::{StopReason, StopToken};
 use crate::threshold::{self, Threshold};
 
-/// How often samples are taken from the shards, and gauges written.
-const COLLECT: Duration = Duration::from_millis(500);
+/// How often samples are taken from the shards and recorded: what a run that is killed can lose.
+pub(crate) const COLLECT: Duration = Duration::from_secs(1);
 
 /// Watches over one load.
 #[derive(Debug)]
@@ -37,12 +38,7 @@ pub struct Monitor {
 
 impl Monitor {
     /// Waits for the load, doing everything beside it meanwhile. Nothing here ends the load but through the stop token.
-    pub async fn watch_over<L: Future>(
-        mut self,
-        load: L,
-        aggregator: &mut Aggregator,
-        signals: &mut Signals,
-    ) -> L::Output {
+    pub async fn watch_over<L: Future>(mut self, load: L, ledger: &mut Ledger, signals: &mut Signals) -> L::Output {
         let mut load = std::pin::pin!(load);
         let mut draw = every(display::TICK);
         let mut collect = every(COLLECT);
@@ -53,10 +49,12 @@ impl Monitor {
                 outcome = &mut load => break outcome,
                 () = signals.next() => self.heed_signal(signals),
                 _ = evaluate.tick() => {
-                    aggregator.collect();
-                    self.abort_if_crossed(aggregator);
+                    ledger.collect();
+                    // Just done.
+                    collect.reset();
+                    self.abort_if_crossed(ledger.totals());
                 }
-                _ = collect.tick() => aggregator.collect(),
+                _ = collect.tick() => ledger.collect(),
                 now = draw.tick() => {
                     self.gauge();
                     self.watch.tick(now);
@@ -69,7 +67,7 @@ impl Monitor {
             let planned = f64::from(self.progress.planned_vus);
             self.recorder.lock().unwrap_or_else(PoisonError::into_inner).add(builtin::VUS, self.tags, planned);
         }
-        aggregator.collect();
+        ledger.collect();
         self.watch.finish(Instant::now());
         outcome
     }
@@ -87,9 +85,9 @@ impl Monitor {
         }
     }
 
-    fn abort_if_crossed(&self, aggregator: &Aggregator) {
+    fn abort_if_crossed(&self, totals: &Totals) {
         let Some(started) = self.progress.started() else { return };
-        let crossed = threshold::first_to_abort(&self.thresholds, aggregator.totals(), started.elapsed());
+        let crossed = threshold::first_to_abort(&self.thresholds, totals, started.elapsed());
         if let Some(threshold) = crossed {
             let text = format!("{}: {}", threshold.selector_text, threshold.expression_text);
             self.stop.immediate(StopReason::Threshold(text));
@@ -112,7 +110,8 @@ impl Monitor {
     }
 }
 
-fn every(period: Duration) -> tokio::time::Interval {
+/// Ticks at the end of each period.
+pub(crate) fn every(period: Duration) -> tokio::time::Interval {
     let mut interval = interval_at(Instant::now() + period, period);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     interval

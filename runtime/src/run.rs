@@ -5,10 +5,10 @@ mod context;
 mod error;
 pub mod inspection;
 mod prepare;
+mod record;
 mod stages;
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::display::Display;
@@ -18,6 +18,7 @@ use crate::log::{Level, Log};
 use crate::options::Options;
 use crate::output::Rendering;
 use crate::plan::Scale;
+use crate::results::Destination;
 use crate::threshold::NoDataPolicy;
 
 pub use error::PrepareError;
@@ -57,6 +58,8 @@ pub struct Request {
     pub summary: Option<Rendering>,
     /// Where to export the summary.
     pub export: Option<PathBuf>,
+    /// Where the results are recorded as the run goes.
+    pub results: Destination,
     /// Whether compiled modules are kept for the next run.
     pub cache: bool,
     /// Neither progress nor the log's info lines.
@@ -113,7 +116,6 @@ struct Test {
     setup_failed: bool,
     /// How long the load lasted.
     duration: Duration,
-    progress: Option<Arc<crate::shard::progress::Progress>>,
 }
 
 impl Test {

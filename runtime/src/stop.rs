@@ -19,6 +19,20 @@ pub enum StopReason {
     Internal(String),
 }
 
+impl StopReason {
+    /// Words that continue `stopped early: `.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        match self {
+            Self::Signal => "a signal".to_owned(),
+            Self::Threshold(threshold) => format!("threshold {threshold} was crossed"),
+            Self::Scenario(reason) => format!("the scenario stopped the load ({reason})"),
+            Self::Aborted(reason) => format!("the scenario aborted the test ({reason})"),
+            Self::Internal(reason) => reason.clone(),
+        }
+    }
+}
+
 /// How soon the load ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum StopLevel {

@@ -4,6 +4,7 @@ mod build;
 mod completions;
 mod inspect;
 mod new;
+pub mod report;
 mod run;
 pub mod run_args;
 mod version;
@@ -36,6 +37,8 @@ pub struct Cli {
 enum Verb {
     /// Run a test
     Run(Box<run_args::RunArgs>),
+    /// Print the summary of a run that was recorded, also if it was killed
+    Report(Box<report::ReportArgs>),
     /// Compile a scenario's crate to a module
     Build(build::BuildArgs),
     /// Make a new scenario's crate
@@ -129,6 +132,7 @@ impl Cli {
     pub fn execute(self) -> Exit {
         match self.verb {
             Verb::Run(args) => run::execute(*args),
+            Verb::Report(args) => report::execute(&args),
             Verb::Build(args) => tell(build::build(&args.path).map(|module| format!("{}\n", module.display()))),
             Verb::New(args) => tell(new::create(&args, Path::new(".")).map(|_| new::next_steps(&args.name))),
             Verb::Inspect(args) => inspect::execute(&args),

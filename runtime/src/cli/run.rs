@@ -56,6 +56,7 @@ fn request(args: &RunArgs) -> Result<Request, FieldError> {
         scale: settings.scale,
         summary: mode.map(|mode| Rendering { mode, time_unit: None, colour }),
         export: settings.summary_export,
+        results: settings.results,
         cache: true,
         quiet: settings.quiet,
         verbose: settings.verbose,

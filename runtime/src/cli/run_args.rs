@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use crate::field_error::FieldError;
 use crate::options::{Options, from_text, known, read};
 
+pub(super) use settings::summary_mode;
 pub use settings::{RunSettings, SummaryMode, parse_size};
 
 /// Flags that say what load is made. `inspect` takes them too.
@@ -160,6 +161,15 @@ pub struct RunArgs {
     /// Writes the summary to this file, as JSON
     #[arg(long, value_name = "FILE", help_heading = "Results")]
     pub summary_export: Option<PathBuf>,
+
+    /// Records everything that is measured in this file while the run goes on, for `runtime report`
+    /// [default: a new file in $XDG_STATE_HOME/flashcrowd/results, or ~/.local/state/flashcrowd/results]
+    #[arg(long, value_name = "FILE", help_heading = "Results", conflicts_with = "no_results")]
+    pub results: Option<PathBuf>,
+
+    /// Records nothing
+    #[arg(long, help_heading = "Results")]
+    pub no_results: bool,
 
     /// Shows no progress
     #[arg(short = 'q', long, help_heading = "Output", conflicts_with = "verbose")]

@@ -3,14 +3,15 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::recorder::Delta;
-use super::totals::{Place, overflowed};
-use super::{Recorder, Registry, Totals, http};
+use super::totals::overflowed;
+use super::{Recorder, Registry, SeriesId, Totals, Window, http};
 
-/// Fetches what is new from every recorder into the totals.
+/// Fetches what is new from every recorder into the totals, by way of a [`Window`].
 #[derive(Debug)]
 pub struct Aggregator {
     registry: Arc<Registry>,
     sources: Vec<Source>,
+    window: Window,
     totals: Totals,
 }
 
@@ -26,7 +27,7 @@ struct Source {
 /// Where a recorder's slot goes.
 #[derive(Debug)]
 struct Target<const N: usize> {
-    places: [Place; N],
+    series: [SeriesId; N],
     /// Tags whose values an overflow has taken.
     overflowed: Vec<Arc<str>>,
 }
@@ -38,12 +39,13 @@ impl Aggregator {
             .into_iter()
             .map(|recorder| Source { recorder, spare: Delta::default(), http: Vec::new(), single: Vec::new() })
             .collect();
-        Self { totals: Totals::new(Arc::clone(&registry)), registry, sources }
+        Self { totals: Totals::new(Arc::clone(&registry)), registry, sources, window: Window::default() }
     }
 
     /// Fetches everything that is new. No sample is lost or counted twice, whatever the recorders do meanwhile. A recorder's
     /// lock is held for as long as it takes to exchange two pointers, and to note series that are new.
     pub fn collect(&mut self) {
+        self.window.clear();
         for source in &mut self.sources {
             let (new_http, new_single) = {
                 let mut recorder = source.recorder.lock().unwrap_or_else(PoisonError::into_inner);
@@ -53,23 +55,30 @@ impl Aggregator {
             };
             for tags in new_http {
                 let target = Target {
-                    places: http::METRICS.map(|metric| {
+                    series: http::METRICS.map(|metric| {
                         let kind = super::builtin::ALL[metric.index()].1;
-                        self.totals.place(metric, kind, tags)
+                        let series = self.totals.place(metric, kind, tags);
+                        self.window.make_room(series, kind);
+                        series
                     }),
                     overflowed: overflowed(&self.registry, tags),
                 };
                 source.http.push(target);
             }
             for (metric, kind, tags) in new_single {
-                let target = Target {
-                    places: [self.totals.place(metric, kind, tags)],
-                    overflowed: overflowed(&self.registry, tags),
-                };
+                let series = self.totals.place(metric, kind, tags);
+                self.window.make_room(series, kind);
+                let target = Target { series: [series], overflowed: overflowed(&self.registry, tags) };
                 source.single.push(target);
             }
-            source.merge_into(&mut self.totals);
+            source.merge_into(&mut self.window);
         }
+        self.totals.take_in(&self.window);
+    }
+
+    /// What the last collection brought.
+    pub const fn window(&self) -> &Window {
+        &self.window
     }
 
     /// Everything collected so far.
@@ -79,23 +88,23 @@ impl Aggregator {
 }
 
 impl Source {
-    /// Moves what was fetched into the totals.
-    fn merge_into(&mut self, totals: &mut Totals) {
+    /// Moves what was fetched into the window.
+    fn merge_into(&mut self, window: &mut Window) {
         let delta = &mut self.spare;
         for slot in &delta.http_dirty {
             let news = &mut delta.http[*slot as usize];
             let target = &self.http[*slot as usize];
-            news.for_each(|number, aggregate| totals.merge(target.places[number], aggregate));
-            target.overflowed.iter().for_each(|tag| totals.count_overflow(tag, news.requests()));
+            news.for_each(|number, aggregate| window.merge(target.series[number], aggregate));
+            target.overflowed.iter().for_each(|tag| window.count_overflow(tag, news.requests()));
         }
         for slot in &delta.single_dirty {
             let news = &delta.single[*slot as usize];
             let target = &self.single[*slot as usize];
-            totals.merge(target.places[0], news);
-            target.overflowed.iter().for_each(|tag| totals.count_overflow(tag, news.samples()));
+            window.merge(target.series[0], news);
+            target.overflowed.iter().for_each(|tag| window.count_overflow(tag, news.samples()));
         }
         for (metric, samples) in &delta.refused {
-            totals.count_refused(*metric, *samples);
+            window.count_refused(*metric, *samples);
         }
         delta.clear();
     }

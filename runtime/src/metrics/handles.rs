@@ -1,6 +1,6 @@
 //! Numbers as they cross into a module and come back: a module may send any number, so each is looked at.
 
-use super::{MetricId, Registry, TagSetId};
+use super::{MetricId, Registry, SeriesId, TagSetId};
 
 impl MetricId {
     /// The number that a module holds.
@@ -12,6 +12,14 @@ impl MetricId {
 
 impl TagSetId {
     /// The number that a module holds.
+    #[must_use]
+    pub const fn to_raw(self) -> u32 {
+        self.0
+    }
+}
+
+impl SeriesId {
+    /// The number in a results file.
     #[must_use]
     pub const fn to_raw(self) -> u32 {
         self.0

@@ -17,7 +17,8 @@ const MIN_EXPONENT: i32 = -20;
 const OCTAVES: usize = 64;
 /// The bucket number of 2^[`MIN_EXPONENT`] before the offset is taken away.
 const OFFSET: u64 = ((1023 + MIN_EXPONENT) as u64) << PARTS_BITS;
-const BUCKETS: usize = OCTAVES << PARTS_BITS;
+/// How many buckets there are.
+pub(super) const BUCKETS: usize = OCTAVES << PARTS_BITS;
 /// Counters allocated at once: an eighth of a power of two, 1 KiB.
 const RUN: usize = 128;
 const RUNS: usize = BUCKETS / RUN;
@@ -93,16 +94,34 @@ impl Histogram {
     #[cfg(test)]
     pub(super) fn counts(&self) -> Vec<(f64, u64)> {
         let zeros = Some((0.0, self.zeros)).filter(|(_, count)| *count > 0);
-        let present = self.places.iter().enumerate().filter(|(_, place)| **place != ABSENT);
-        let of_run = |(run, place): (usize, &u16)| {
+        zeros.into_iter().chain(self.buckets().map(|(bucket, count)| (lower_edge(bucket), count))).collect()
+    }
+
+    /// How many values were 0.
+    pub(super) const fn zeros(&self) -> u64 {
+        self.zeros
+    }
+
+    /// The buckets that hold something, and how many values each, in ascending order.
+    pub(super) fn buckets(&self) -> impl Iterator<Item = (usize, u64)> {
+        let held = self.places.iter().enumerate().filter(|(_, place)| **place != ABSENT);
+        held.flat_map(|(run, place)| {
             let counts = self.runs[usize::from(*place)].iter().enumerate().filter(|(_, count)| **count > 0);
-            counts.map(|(slot, count)| (lower_edge(run * RUN + slot), *count)).collect::<Vec<_>>()
-        };
-        zeros.into_iter().chain(present.flat_map(of_run)).collect()
+            counts.map(move |(slot, count)| (run * RUN + slot, *count))
+        })
+    }
+
+    /// Adds values that are known by their bucket, which is below [`BUCKETS`].
+    pub(super) fn add(&mut self, bucket: usize, count: u64) {
+        self.run(bucket / RUN)[bucket % RUN] += count;
+    }
+
+    /// Adds values of 0.
+    pub(super) const fn add_zeros(&mut self, count: u64) {
+        self.zeros += count;
     }
 
     /// Bytes held on the heap.
-    #[cfg(test)]
     pub(super) fn heap_bytes(&self) -> usize {
         size_of::<Self>() + self.runs.capacity() * size_of::<[u64; RUN]>()
     }
@@ -119,7 +138,7 @@ impl Histogram {
 
 /// The bucket of a finite value above 0.
 #[inline]
-fn bucket_of(value: f64) -> usize {
+pub(super) fn bucket_of(value: f64) -> usize {
     let number = (value.to_bits() >> SHIFT).saturating_sub(OFFSET);
     usize::try_from(number).unwrap_or(usize::MAX).min(BUCKETS - 1)
 }

@@ -167,6 +167,13 @@ impl Registry {
         self.intern_sorted(&normalise(tags.iter().copied()))
     }
 
+    /// The number of a set that had one in another registry: limits were kept there.
+    pub(super) fn restore_tags(&self, tags: &[(&str, &str)]) -> TagSetId {
+        let sorted = normalise(tags.iter().copied());
+        let mut interner = self.tags.write().unwrap_or_else(PoisonError::into_inner);
+        interner.find(&sorted).unwrap_or_else(|| interner.add(&sorted))
+    }
+
     /// The number of a set with further tags. A tag given here wins over that of `base`; an empty value takes the tag away.
     pub fn extend(&self, base: TagSetId, tags: &[(&str, &str)]) -> TagSetId {
         if tags.is_empty() {

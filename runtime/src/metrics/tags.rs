@@ -152,7 +152,8 @@ impl Interner {
         self.sets.len() < limits.sets && self.bytes + weight(tags) <= limits.bytes
     }
 
-    fn add(&mut self, tags: &[(&str, &str)]) -> TagSetId {
+    /// Adds a set that has no number yet, whatever the limits.
+    pub(super) fn add(&mut self, tags: &[(&str, &str)]) -> TagSetId {
         let pairs: TagPairs = tags
             .iter()
             .map(|(name, value)| {

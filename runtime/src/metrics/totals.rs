@@ -6,13 +6,15 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::tags::OVERFLOW_VALUE;
-use super::{Aggregate, Kind, MetricId, Registry, TagSetId};
+use super::{Aggregate, Kind, MetricId, Registry, TagSetId, Window};
 
 /// Every metric's value, as a whole and by series.
 #[derive(Debug)]
 pub struct Totals {
     registry: Arc<Registry>,
     metrics: Vec<Option<PerMetric>>,
+    /// By the series' number.
+    places: Vec<Place>,
     refused: BTreeMap<MetricId, u64>,
     overflow: BTreeMap<Arc<str>, u64>,
 }
@@ -21,14 +23,18 @@ pub struct Totals {
 struct PerMetric {
     whole: Aggregate,
     series: Vec<(TagSetId, Aggregate)>,
-    by_tags: FxHashMap<TagSetId, usize>,
+    by_tags: FxHashMap<TagSetId, SeriesId>,
 }
+
+/// The number of a series, from 0 in the order in which they appeared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SeriesId(pub(super) u32);
 
 /// Where a series stands in the totals.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
+struct Place {
     metric: MetricId,
-    series: usize,
+    index: usize,
 }
 
 /// What could not be kept apart.
@@ -53,7 +59,7 @@ pub struct OverflowTag {
 
 impl Totals {
     pub(super) const fn new(registry: Arc<Registry>) -> Self {
-        Self { registry, metrics: Vec::new(), refused: BTreeMap::new(), overflow: BTreeMap::new() }
+        Self { registry, metrics: Vec::new(), places: Vec::new(), refused: BTreeMap::new(), overflow: BTreeMap::new() }
     }
 
     /// The registry whose numbers are used here.
@@ -91,6 +97,11 @@ impl Totals {
         self.refused.iter().map(|(metric, count)| (*metric, *count))
     }
 
+    /// Samples that stand under `(overflow)` because of this tag.
+    pub(super) fn overflow_of(&self, tag: &str) -> u64 {
+        self.overflow.get(tag).copied().unwrap_or(0)
+    }
+
     /// What could not be kept apart, if anything.
     pub fn overflow(&self) -> Option<Overflow> {
         if self.overflow.is_empty() {
@@ -113,8 +124,21 @@ impl Totals {
         self.metrics.get(metric.index())?.as_ref()
     }
 
-    /// Where a series stands; made if new.
-    pub(super) fn place(&mut self, metric: MetricId, kind: Kind, tags: TagSetId) -> Place {
+    /// All series from this number on, with and without samples.
+    pub fn series_from(&self, first: usize) -> impl Iterator<Item = (MetricId, TagSetId)> {
+        let places = self.places.get(first..).unwrap_or_default();
+        places.iter().filter_map(|place| Some((place.metric, self.per_metric(place.metric)?.series[place.index].0)))
+    }
+
+    /// A series and its whole metric.
+    pub(super) fn both(&self, series: SeriesId) -> Option<(&Aggregate, &Aggregate)> {
+        let place = self.places.get(series.0 as usize)?;
+        let per = self.per_metric(place.metric)?;
+        Some((&per.series[place.index].1, &per.whole))
+    }
+
+    /// The number of a series, which is made if it is new.
+    pub(super) fn place(&mut self, metric: MetricId, kind: Kind, tags: TagSetId) -> SeriesId {
         if metric.index() >= self.metrics.len() {
             self.metrics.resize_with(metric.index() + 1, || None);
         }
@@ -123,19 +147,27 @@ impl Totals {
             series: Vec::new(),
             by_tags: FxHashMap::default(),
         });
-        let series = *per.by_tags.entry(tags).or_insert_with(|| {
+        *per.by_tags.entry(tags).or_insert_with(|| {
+            self.places.push(Place { metric, index: per.series.len() });
             per.series.push((tags, Aggregate::new(kind)));
-            per.series.len() - 1
-        });
-        Place { metric, series }
+            SeriesId(u32::try_from(self.places.len() - 1).unwrap_or(u32::MAX))
+        })
     }
 
     /// Adds news to a series and to its metric.
-    pub(super) fn merge(&mut self, place: Place, news: &Aggregate) {
+    pub(super) fn merge(&mut self, series: SeriesId, news: &Aggregate) {
+        let Some(place) = self.places.get(series.0 as usize) else { return };
         if let Some(per) = &mut self.metrics[place.metric.index()] {
             per.whole.merge(news);
-            per.series[place.series].1.merge(news);
+            per.series[place.index].1.merge(news);
         }
+    }
+
+    /// Adds all that a window has.
+    pub(super) fn take_in(&mut self, window: &Window) {
+        window.series().for_each(|(series, news)| self.merge(series, news));
+        window.refused().for_each(|(metric, samples)| self.count_refused(metric, samples));
+        window.overflow().for_each(|(tag, samples)| self.count_overflow(tag, samples));
     }
 
     pub(super) fn count_refused(&mut self, metric: MetricId, samples: u64) {

@@ -1,6 +1,10 @@
 //! A distribution: exact while it is small, a histogram afterwards.
 
+mod stored;
+
 use super::histogram::Histogram;
+
+pub use stored::{Buckets, Stored, Sums, Unfit};
 
 /// Up to so many values a trend keeps every one, and its percentiles are exact.
 pub const EXACT_SAMPLES: usize = 512;

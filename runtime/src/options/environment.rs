@@ -12,7 +12,8 @@ use crate::field_error::FieldError;
 pub const PREFIX: &str = "FLASHCROWD_";
 const FALLBACK: &str = "K6_";
 /// Variables of settings that are no options; the command line reads them.
-pub const SETTINGS: [&str; 6] = ["CONFIG", "SEED", "SUMMARY_MODE", "SUMMARY_EXPORT", "NO_SUMMARY", "NO_COLOR"];
+pub const SETTINGS: [&str; 8] =
+    ["CONFIG", "SEED", "SUMMARY_MODE", "SUMMARY_EXPORT", "NO_SUMMARY", "NO_COLOR", "RESULTS", "NO_RESULTS"];
 
 pub(super) fn read(variables: impl IntoIterator<Item = (String, String)>) -> Result<Options, FieldError> {
     let set: HashMap<String, String> = variables.into_iter().filter(|(_, value)| !value.is_empty()).collect();

@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{self, Seek as _, Write as _};
-use std::sync::atomic::Ordering::Relaxed;
 
 use super::Test;
 use super::prepare::Prepared;
@@ -27,6 +26,8 @@ impl Test {
             self.decide(Exit::FailedByScenario);
         }
         let exit = self.verdict.unwrap_or(Exit::Passed);
+        let recorded = self.prepared.ledger.end(&summary.run, exit as u8);
+        let exit = if recorded || exit != Exit::Passed { exit } else { Exit::Failed };
         // The log ends when the last of those who write to it is gone.
         drop(self);
         printer.finish();
@@ -35,30 +36,26 @@ impl Test {
 
     fn summarise(&mut self) -> Summary {
         let prepared = &mut self.prepared;
-        prepared.aggregator.collect();
+        prepared.ledger.close();
         let context = &prepared.context;
-        let interrupted = self
-            .progress
-            .as_ref()
-            .map_or(0, |progress| progress.scenarios.iter().map(|scenario| scenario.interrupted.load(Relaxed)).sum());
         let info = RunInfo {
             name: format!("{} {}", prepared.description.name, prepared.description.version).trim().to_owned(),
             duration: self.duration,
-            scenarios: prepared.plan.scenarios.iter().map(scenario_info).collect(),
+            scenarios: prepared.plan.scenarios.iter().map(ScenarioInfo::of).collect(),
             seed: context.seed,
-            interrupted_iterations: interrupted,
+            interrupted_iterations: prepared.ledger.interrupted(),
             iteration_errors: context.problems.iteration_errors(),
             refused_hosts: context.problems.refused_hosts(),
             warnings: context.problems.warnings(),
             dropped_log_lines: context.log.dropped(),
-            stopped_early: context.stop.reason().map(|reason| stopped_early(&reason)),
+            stopped_early: context.stop.reason().map(|reason| reason.in_words()),
             aborted_by_threshold: matches!(context.stop.reason(), Some(StopReason::Threshold(_))),
             marked_failed: context.failed_by_scenario.get().cloned(),
             setup_data: context.setup_data.get().map(|data| data.to_vec()),
             stdout_is_terminal: Prepared::stdout_is_terminal(),
             stderr_is_terminal: Prepared::stderr_is_terminal(),
         };
-        Summary::new(prepared.aggregator.totals(), &prepared.thresholds, info, &prepared.settings)
+        Summary::new(prepared.ledger.totals(), &prepared.thresholds, info, &prepared.settings)
     }
 
     /// The module's own summary, if it has one; the usual one unless the module wrote to standard output, or wanted nothing at all.
@@ -105,23 +102,4 @@ fn replace(mut file: File, text: &str) -> io::Result<()> {
     }
     file.write_all(text.as_bytes())?;
     file.flush()
-}
-
-fn scenario_info(planned: &crate::plan::PlannedScenario) -> ScenarioInfo {
-    ScenarioInfo {
-        name: planned.spec.name.clone(),
-        executor: planned.spec.executor.name().to_owned(),
-        description: planned.spec.describe(),
-    }
-}
-
-/// Words that continue `stopped early: `.
-fn stopped_early(reason: &StopReason) -> String {
-    match reason {
-        StopReason::Signal => "a signal".to_owned(),
-        StopReason::Threshold(threshold) => format!("threshold {threshold} was crossed"),
-        StopReason::Scenario(reason) => format!("the scenario stopped the load ({reason})"),
-        StopReason::Aborted(reason) => format!("the scenario aborted the test ({reason})"),
-        StopReason::Internal(reason) => reason.clone(),
-    }
 }

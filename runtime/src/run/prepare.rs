@@ -5,15 +5,18 @@ use std::fs::File;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
 
 use super::error::PrepareError;
 use super::inspection::{Inspected, inspect};
+use super::record::{self, Opened};
 use super::{Request, Test, context};
 use crate::destinations::Destinations;
 use crate::display::Display;
 use crate::engine::{Engine, EngineOptions};
 use crate::field_error::FieldError;
 use crate::host::context::{InstanceLimits, ShardContext, TestContext};
+use crate::ledger::Ledger;
 use crate::log::{Level, Log};
 use crate::metrics::{Aggregator, Recorder, Registry};
 use crate::module::{Description, Module};
@@ -37,7 +40,7 @@ pub(super) struct Prepared {
     /// What `setup`, `teardown`, `handle-summary` and the gauges use.
     pub(super) main: Arc<ShardContext>,
     pub(super) shards: Vec<Arc<ShardContext>>,
-    pub(super) aggregator: Aggregator,
+    pub(super) ledger: Ledger,
     pub(super) thresholds: Arc<[Threshold]>,
     pub(super) display: Display,
     pub(super) signals: Signals,
@@ -77,7 +80,19 @@ pub(super) async fn prepare(request: Request, display: Display, log: Log) -> Res
     })?;
     let module = Arc::new(inspected.module.transfer(&engine)?);
     // Last of what can fail: a run that is refused leaves no empty file behind.
-    let export = request.export.map(|path| open_output("--summary-export", path)).transpose()?;
+    let started = SystemTime::now();
+    let named = record::open_named(&request.results)?;
+    let export = match request.export.clone().map(|path| open_output("--summary-export", path)).transpose() {
+        Ok(export) => export,
+        Err(error) => {
+            named.into_iter().for_each(Opened::discard);
+            return Err(error);
+        }
+    };
+    let results =
+        named.or_else(|| record::open_in_folder(&request.results, started, &inspected.description.name, &log));
+    let seed = request.seed.unwrap_or_else(rand::random);
+    let run_record = record::describe(&request, &inspected, &plan, seed, started);
 
     let context = Arc::new(context::of_plan(
         &plan,
@@ -86,7 +101,7 @@ pub(super) async fn prepare(request: Request, display: Display, log: Log) -> Res
             log: log.clone(),
             grants: request.grants,
             env,
-            seed: request.seed.unwrap_or_else(rand::random),
+            seed,
             limits: InstanceLimits { memory_bytes: request.memory_limit, cpu: request.cpu_limit },
         },
     ));
@@ -109,13 +124,18 @@ pub(super) async fn prepare(request: Request, display: Display, log: Log) -> Res
     if inspected.description.handle_summary && request.allow_write.is_none() && request.summary.is_some() {
         log.runtime(Level::Info, "the module makes a summary of its own; files that it writes need --allow-write DIR");
     }
+    let mut ledger = Ledger::new(Aggregator::new(registry, recorders), Arc::clone(&context));
+    if let Some(results) = results {
+        log.runtime(Level::Debug, &format!("results are recorded in {}", results.writer.path().display()));
+        ledger.record(results.writer, &run_record, results.asked_for);
+    }
     let prepared = Prepared {
         description: inspected.description,
         module,
         context,
         main,
         shards,
-        aggregator: Aggregator::new(registry, recorders),
+        ledger,
         thresholds: plan.thresholds.clone().into(),
         display,
         signals,
@@ -125,7 +145,7 @@ pub(super) async fn prepare(request: Request, display: Display, log: Log) -> Res
         destinations,
         plan,
     };
-    Ok(Test { prepared, verdict: None, setup_failed: false, duration: std::time::Duration::ZERO, progress: None })
+    Ok(Test { prepared, verdict: None, setup_failed: false, duration: std::time::Duration::ZERO })
 }
 
 fn resolve(request: &Request, inspected: &Inspected) -> Result<Plan, FieldError> {

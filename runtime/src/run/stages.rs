@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::Test;
 use crate::exit::Exit;
 use crate::log::Level;
-use crate::monitor::Monitor;
+use crate::monitor::{COLLECT, Monitor, every};
 use crate::scheduler::{Ended, Schedule, ScheduleError};
 use crate::shard::Placement;
 use crate::stop::StopReason;
@@ -29,6 +29,7 @@ impl Test {
         if !self.prepared.description.setup || self.prepared.plan.no_setup {
             return;
         }
+        self.prepared.ledger.stage("setup");
         let timeout = self.prepared.plan.setup_timeout;
         let end = self.stage(timeout, async |vu: &mut Vu| vu.setup().await).await;
         self.setup_failed = !matches!(end, StageEnd::Done(_));
@@ -63,6 +64,7 @@ impl Test {
         match self.drive().await {
             Ok(ended) => {
                 self.duration = ended.ended.saturating_duration_since(ended.started);
+                self.prepared.ledger.load_ends(self.duration);
                 if let Some(reason) = &ended.stopped {
                     self.heed(reason);
                 }
@@ -85,7 +87,7 @@ impl Test {
         let stop = context.stop.clone();
         let schedule = Schedule::new(prepared.plan.specs(), prepared.shards.len(), Placement::Threads, stop.clone());
         let progress = schedule.progress();
-        self.progress = Some(Arc::clone(&progress));
+        prepared.ledger.load_begins(Arc::clone(&progress));
         let names = prepared.plan.scenarios.iter().map(|scenario| scenario.spec.name.clone()).collect();
         let monitor = Monitor {
             watch: prepared.display.watch(Arc::clone(&progress), names),
@@ -105,7 +107,7 @@ impl Test {
             let _ = context.started.set(running.started());
             running.finish().await
         };
-        monitor.watch_over(load, &mut prepared.aggregator, &mut prepared.signals).await
+        monitor.watch_over(load, &mut prepared.ledger, &mut prepared.signals).await
     }
 
     fn heed(&mut self, reason: &StopReason) {
@@ -128,6 +130,7 @@ impl Test {
         if !self.prepared.description.teardown || self.prepared.plan.no_teardown || self.setup_failed {
             return;
         }
+        self.prepared.ledger.stage("teardown");
         let timeout = self.prepared.plan.teardown_timeout;
         let end = self.stage(timeout, async |vu: &mut Vu| vu.teardown().await).await;
         match end {
@@ -142,7 +145,6 @@ impl Test {
             }
             StageEnd::Signalled => self.decide(Exit::Signal),
         }
-        self.prepared.aggregator.collect();
     }
 
     /// Calls into an instance of its own, for no longer than `timeout` and until somebody sends a signal.
@@ -156,16 +158,21 @@ impl Test {
             let mut vu = Vu::new(module, main, 0).await.map_err(|error| CallError::Trapped(error.to_string()))?;
             call(&mut vu).await
         };
-        let end = tokio::select! {
-            biased;
-            () = self.prepared.signals.next() => StageEnd::Signalled,
-            end = tokio::time::timeout(timeout, work) => match end {
-                Ok(Ok(done)) => StageEnd::Done(done),
-                Ok(Err(error)) => StageEnd::Failed(error),
-                Err(_elapsed) => StageEnd::TimedOut,
-            },
+        let mut work = std::pin::pin!(tokio::time::timeout(timeout, work));
+        let mut collect = every(COLLECT);
+        let end = loop {
+            tokio::select! {
+                biased;
+                () = self.prepared.signals.next() => break StageEnd::Signalled,
+                end = &mut work => break match end {
+                    Ok(Ok(done)) => StageEnd::Done(done),
+                    Ok(Err(error)) => StageEnd::Failed(error),
+                    Err(_elapsed) => StageEnd::TimedOut,
+                },
+                _ = collect.tick() => self.prepared.ledger.collect(),
+            }
         };
-        self.prepared.aggregator.collect();
+        self.prepared.ledger.collect();
         end
     }
 

@@ -83,10 +83,14 @@ impl Run {
         self.thresholds.push(Threshold::parse(selector, expression).unwrap());
     }
 
-    pub(crate) fn summary(&self) -> Summary {
+    pub(crate) fn aggregator(&self) -> Aggregator {
         let mut aggregator = Aggregator::new(Arc::clone(&self.registry), vec![Arc::clone(&self.recorder)]);
         aggregator.collect();
-        Summary::new(aggregator.totals(), &self.thresholds, self.info.clone(), &self.settings)
+        aggregator
+    }
+
+    pub(crate) fn summary(&self) -> Summary {
+        Summary::new(self.aggregator().totals(), &self.thresholds, self.info.clone(), &self.settings)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Facts of a finished run that are not metrics.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -45,7 +45,7 @@ pub struct RunInfo {
 }
 
 /// One scenario of the plan.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScenarioInfo {
     /// Its name, which is the value of the tag `scenario`.
     pub name: String,

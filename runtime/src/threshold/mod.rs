@@ -70,7 +70,8 @@ pub struct Outcome {
 }
 
 /// What a threshold without data does to the run: the flag `--no-data`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum NoDataPolicy {
     /// An unknown metric fails the run; a known one without samples is reported and passes.
     #[default]

@@ -11,6 +11,7 @@ mod inputs;
 mod lifecycle;
 mod load;
 mod new_crate;
+mod report;
 mod scenarios;
 mod sdk;
 mod shapes;

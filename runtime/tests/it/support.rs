@@ -111,7 +111,8 @@ impl Run {
     }
 }
 
-/// The runtime's binary, with an environment that no user's settings reach.
+/// The runtime's binary, with an environment that no user's settings reach. Its results go to a folder of the tests' own, which
+/// they share: a test that looks for them there sets another `XDG_STATE_HOME`.
 pub(crate) fn runtime() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_runtime"));
     for (name, _) in std::env::vars_os() {
@@ -119,6 +120,7 @@ pub(crate) fn runtime() -> Command {
             command.env_remove(name);
         }
     }
+    command.env("XDG_STATE_HOME", Path::new(env!("CARGO_TARGET_TMPDIR")).join("state"));
     command.env("NO_COLOR", "1").stdin(Stdio::null());
     command
 }

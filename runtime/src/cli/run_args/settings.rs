@@ -12,6 +12,7 @@ use crate::field_error::{FieldError, did_you_mean};
 use crate::grants::Grants;
 use crate::metrics::DEFAULT_MAX_SERIES;
 use crate::plan::Scale;
+use crate::results::Destination;
 use crate::threshold::NoDataPolicy;
 
 const KIB: u64 = 1 << 10;
@@ -63,6 +64,8 @@ pub struct RunSettings {
     pub summary_mode: SummaryMode,
     /// Where the summary goes as JSON.
     pub summary_export: Option<PathBuf>,
+    /// Where the results are recorded.
+    pub results: Destination,
     /// Shows no progress.
     pub quiet: bool,
     /// Says more.
@@ -152,6 +155,7 @@ impl RunArgs {
             scale: self.options.scale()?,
             summary_mode: self.summary_mode(variable)?,
             summary_export: self.summary_export.clone().or_else(|| variable("SUMMARY_EXPORT").map(PathBuf::from)),
+            results: self.results(variable),
             quiet: self.quiet,
             verbose: self.verbose,
             no_color: self.no_color
@@ -160,26 +164,50 @@ impl RunArgs {
         })
     }
 
-    fn summary_mode(&self, variable: impl Fn(&str) -> Option<String>) -> Result<SummaryMode, FieldError> {
-        if self.no_summary {
-            return Ok(SummaryMode::Disabled);
+    fn results(&self, variable: impl Fn(&str) -> Option<String>) -> Destination {
+        match &self.results {
+            _ if self.no_results => Destination::Nowhere,
+            Some(path) => Destination::File(path.clone()),
+            None if variable("NO_RESULTS").is_some_and(|value| value != "false" && value != "0") => {
+                Destination::Nowhere
+            }
+            None => variable("RESULTS").map_or(Destination::Default, |path| Destination::File(path.into())),
         }
-        let (name, text) = match (&self.summary_mode, variable("SUMMARY_MODE")) {
-            (Some(text), _) => ("--summary-mode", text.clone()),
-            (None, Some(text)) => ("SUMMARY_MODE", text),
-            (None, None) if variable("NO_SUMMARY").is_some_and(|value| value != "false" && value != "0") => {
-                return Ok(SummaryMode::Disabled);
+    }
+
+    fn summary_mode(&self, variable: impl Fn(&str) -> Option<String>) -> Result<SummaryMode, FieldError> {
+        if let Some(mode) = summary_mode(self.summary_mode.as_deref(), self.no_summary)? {
+            return Ok(mode);
+        }
+        match variable("SUMMARY_MODE") {
+            Some(text) => mode_of("SUMMARY_MODE", &text),
+            None if variable("NO_SUMMARY").is_some_and(|value| value != "false" && value != "0") => {
+                Ok(SummaryMode::Disabled)
             }
-            (None, None) => return Ok(SummaryMode::default()),
-        };
-        match text.as_str() {
-            "compact" => Ok(SummaryMode::Compact),
-            "full" => Ok(SummaryMode::Full),
-            "disabled" => Ok(SummaryMode::Disabled),
-            _ => {
-                let problem = format!("is no mode; {}", did_you_mean(&text, ["compact", "full", "disabled"]));
-                Err(FieldError::new(name, format!("\"{text}\""), problem))
-            }
+            None => Ok(SummaryMode::default()),
+        }
+    }
+}
+
+/// What the flags say of the summary; `None` for nothing.
+///
+/// # Errors
+/// A mode that there is not.
+pub(in crate::cli) fn summary_mode(mode: Option<&str>, none: bool) -> Result<Option<SummaryMode>, FieldError> {
+    if none {
+        return Ok(Some(SummaryMode::Disabled));
+    }
+    mode.map(|text| mode_of("--summary-mode", text)).transpose()
+}
+
+fn mode_of(name: &str, text: &str) -> Result<SummaryMode, FieldError> {
+    match text {
+        "compact" => Ok(SummaryMode::Compact),
+        "full" => Ok(SummaryMode::Full),
+        "disabled" => Ok(SummaryMode::Disabled),
+        _ => {
+            let problem = format!("is no mode; {}", did_you_mean(text, ["compact", "full", "disabled"]));
+            Err(FieldError::new(name, format!("\"{text}\""), problem))
         }
     }
 }

@@ -2,6 +2,7 @@ use clap::{CommandFactory as _, Parser};
 
 use super::*;
 use crate::plan::Scale;
+use crate::results::Destination;
 use crate::threshold::NoDataPolicy;
 
 #[derive(Debug, Parser)]
@@ -137,6 +138,7 @@ fn settings_have_defaults() {
         scale: Scale::default(),
         summary_mode: SummaryMode::Compact,
         summary_export: None,
+        results: Destination::Default,
         quiet: false,
         verbose: false,
         no_color: false,
@@ -200,6 +202,9 @@ fn settings_take_what_was_typed() {
         (Some("load.json"), Some("out"))
     );
     assert!(settings.quiet && settings.no_color && !settings.verbose);
+    let results = |flags: &[&str]| parse(flags).settings(process).unwrap().results;
+    assert_eq!(results(&["--results", "a.fcr"]), Destination::File("a.fcr".into()));
+    assert_eq!(results(&["--no-results"]), Destination::Nowhere);
     assert_eq!(parse(&["--no-summary"]).settings(process).unwrap().summary_mode, SummaryMode::Disabled);
     assert_eq!(parse(&["--summary-mode", "compact"]).settings(process).unwrap().summary_mode, SummaryMode::Compact);
 }

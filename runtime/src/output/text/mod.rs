@@ -19,7 +19,8 @@ use crate::summary::{Block, Summary, ThresholdSummary};
 use crate::threshold::Verdict;
 
 /// How much the text says.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Mode {
     /// What matters.
     #[default]

@@ -100,6 +100,7 @@ impl Session {
         let mut command = runtime();
         command.envs(variables.iter().filter_map(|variable| variable.split_once('=')));
         command.args(arguments.iter().map(|argument| self.real(argument)));
+        command.env("XDG_STATE_HOME", self.folder.file("state"));
         command.current_dir(self.folder.path()).env_remove("CARGO_TARGET_DIR").stderr(Stdio::piped());
         // No time limit of our own: compiling takes as long as it takes.
         let output = command.output().expect("the runtime starts");
