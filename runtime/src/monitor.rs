@@ -147,3 +147,11 @@ impl Signals {
         self.count += 1;
     }
 }
+
+/// Lets a write fail that would make a file longer than `ulimit -f` allows. Unheard, its signal ends the process; once heard, it stays so.
+///
+/// # Errors
+/// When the system refuses.
+pub fn survive_file_limits() -> std::io::Result<()> {
+    signal(SignalKind::from_raw(libc::SIGXFSZ)).map(drop)
+}

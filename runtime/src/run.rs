@@ -73,6 +73,7 @@ pub struct Request {
 /// # Errors
 /// When nothing was started, as what was given cannot be run.
 pub fn run(request: Request) -> Result<Exit, PrepareError> {
+    crate::open_files::make_room(request.shards.max(1))?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -80,6 +81,8 @@ pub fn run(request: Request) -> Result<Exit, PrepareError> {
     let display = Display::new(request.quiet);
     let (log, printer) = start_log(&request, &display);
     let exit = runtime.block_on(async {
+        // Before the compile cache writes its first file.
+        crate::monitor::survive_file_limits().map_err(|error| PrepareError::System(error.to_string()))?;
         let mut test = match prepare::prepare(request, display, log).await {
             Ok(test) => test,
             Err(error) => {

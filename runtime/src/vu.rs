@@ -11,6 +11,7 @@ use crate::host::bindings::Scenario;
 use crate::host::context::ShardContext;
 use crate::host::cpu::CpuMeter;
 use crate::host::flight::Flight;
+use crate::host::limits::MAX_TABLE_ELEMENTS;
 use crate::host::{Departure, Position, VuState};
 use crate::log::Level;
 use crate::module::Module;
@@ -273,6 +274,10 @@ fn explain(trap: &wasmtime::Error, state: &mut VuState) -> CallError {
         format!(
             "out of memory: the instance wanted more than its {} MiB (raise --memory-limit, or free what is no longer needed)",
             state.memory.max_bytes() >> 20
+        )
+    } else if state.memory.tables_denied() {
+        format!(
+            "out of table room: the instance wanted more than {MAX_TABLE_ELEMENTS} elements in a table, which no flag raises"
         )
     } else {
         match trap.downcast_ref::<Trap>() {

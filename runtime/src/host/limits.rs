@@ -22,21 +22,28 @@ pub(crate) fn short(what: &str, text: &str) -> wasmtime::Result<()> {
 pub(crate) struct MemoryLimit {
     max_bytes: usize,
     denied: bool,
+    tables_denied: bool,
 }
 
 impl MemoryLimit {
     pub(crate) const fn new(max_bytes: usize) -> Self {
-        Self { max_bytes, denied: false }
+        Self { max_bytes, denied: false, tables_denied: false }
     }
 
     /// A new call begins.
     pub(crate) const fn forget(&mut self) {
         self.denied = false;
+        self.tables_denied = false;
     }
 
     /// Whether the module asked for more than it may have.
     pub(crate) const fn denied(&self) -> bool {
         self.denied
+    }
+
+    /// Whether the module asked for more elements of a table than it may have.
+    pub(crate) const fn tables_denied(&self) -> bool {
+        self.tables_denied
     }
 
     pub(crate) const fn max_bytes(&self) -> usize {
@@ -52,6 +59,8 @@ impl ResourceLimiter for MemoryLimit {
     }
 
     fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        Ok(desired <= MAX_TABLE_ELEMENTS)
+        let granted = desired <= MAX_TABLE_ELEMENTS;
+        self.tables_denied |= !granted;
+        Ok(granted)
     }
 }

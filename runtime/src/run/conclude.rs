@@ -2,9 +2,11 @@
 
 use std::fs::File;
 use std::io::{self, Seek as _, Write as _};
+use std::sync::Arc;
 
 use super::Test;
 use super::prepare::Prepared;
+use crate::destinations::WriteError;
 use crate::exit::Exit;
 use crate::log::{Level, Printer};
 use crate::output::{Format, Rendering};
@@ -66,18 +68,30 @@ impl Test {
             if let Some(texts) = self.own_summary(&data).await {
                 usual = !texts.is_empty() && texts.iter().all(|(destination, _)| destination != "stdout");
                 for (destination, content) in texts {
-                    if let Err(problem) = self.prepared.destinations.write(&destination, &content) {
-                        self.log(Level::Warn, &format!("handle_summary: {problem}"));
-                    }
+                    self.write("handle_summary: ", destination, content).await;
                 }
             }
         }
         if usual {
             let text = Format::Text.render(summary, &rendering);
-            if let Err(error) = io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush())
-                && error.kind() != io::ErrorKind::BrokenPipe
-            {
-                self.log(Level::Error, &format!("the summary cannot be printed: {error}"));
+            self.write("the summary: ", "stdout".to_owned(), text.into_bytes()).await;
+        }
+    }
+
+    /// Writes a text on a thread of its own: a reader that takes nothing from its pipe must not keep a signal from ending the run.
+    async fn write(&mut self, whose: &str, destination: String, content: Vec<u8>) {
+        let destinations = Arc::clone(&self.prepared.destinations);
+        let work = tokio::task::spawn_blocking(move || destinations.write(&destination, &content));
+        let written = tokio::select! {
+            biased;
+            written = work => written.unwrap_or(Ok(())),
+            () = self.prepared.signals.next() => return self.decide(Exit::Signal),
+        };
+        match written {
+            Ok(()) => {}
+            Err(error @ WriteError::NotGranted(_)) => self.log(Level::Warn, &format!("{whose}{error}")),
+            Err(error) => {
+                self.log(Level::Error, &format!("{whose}{error}"));
                 self.decide(Exit::Failed);
             }
         }
@@ -93,13 +107,18 @@ impl Test {
     }
 }
 
-/// The file was opened before the load, and kept what it held until now.
+/// The file was opened before the load, and kept what it held until now. What cannot be written whole is not left there in half.
 fn replace(mut file: File, text: &str) -> io::Result<()> {
     // A pipe or a device has no length to cut.
-    if file.metadata()?.is_file() {
+    let has_length = file.metadata()?.is_file();
+    if has_length {
         file.set_len(0)?;
         file.rewind()?;
     }
-    file.write_all(text.as_bytes())?;
-    file.flush()
+    let written = file.write_all(text.as_bytes()).and_then(|()| file.flush());
+    if written.is_err() && has_length {
+        // The first error is the one to tell.
+        let _ = file.set_len(0);
+    }
+    written
 }

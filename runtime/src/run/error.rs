@@ -5,6 +5,7 @@ use crate::engine::EngineError;
 use crate::exit::Exit;
 use crate::field_error::FieldError;
 use crate::module::ModuleError;
+use crate::open_files::TooFewFiles;
 
 /// Why a test cannot be run. Nothing was started.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +50,9 @@ pub enum PrepareError {
         /// The system's word.
         reason: String,
     },
+    /// The limit of open files.
+    #[error(transparent)]
+    OpenFiles(#[from] TooFewFiles),
     /// The machine.
     #[error("this machine refuses what a run needs: {0}")]
     System(String),

@@ -47,7 +47,7 @@ pub(super) struct Prepared {
     pub(super) settings: SummarySettings,
     pub(super) summary: Option<Rendering>,
     pub(super) export: Option<(PathBuf, File)>,
-    pub(super) destinations: Destinations,
+    pub(super) destinations: Arc<Destinations>,
 }
 
 pub(super) async fn prepare(request: Request, display: Display, log: Log) -> Result<Test, PrepareError> {
@@ -69,7 +69,7 @@ pub(super) async fn prepare(request: Request, display: Display, log: Log) -> Res
     }
     let time_unit = plan.summary_time_unit;
     let settings = summary_settings(&request, &plan)?;
-    let destinations = Destinations::new(request.allow_write.as_deref())?;
+    let destinations = Arc::new(Destinations::new(request.allow_write.as_deref())?);
 
     let shards = request.shards.max(1);
     let instances = plan.peak_vus.saturating_add(SPARE_INSTANCES);
@@ -116,7 +116,7 @@ pub(super) async fn prepare(request: Request, display: Display, log: Log) -> Res
     for line in plan.scaled.iter().map(|line| format!("scaled: {line}")) {
         log.runtime(Level::Info, &line);
     }
-    let warnings = plan.warnings.iter().cloned().chain(unknown_metrics).chain(open_files::make_room(plan.peak_vus));
+    let warnings = plan.warnings.iter().cloned().chain(unknown_metrics).chain(open_files::advice(plan.peak_vus));
     for warning in warnings {
         context.problems.warn(&warning);
         log.runtime(Level::Warn, &warning);

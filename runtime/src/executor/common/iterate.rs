@@ -43,7 +43,12 @@ pub(super) async fn iterate<F: VuFactory, O: Observer>(
     };
     counter.fetch_add(1, Relaxed);
     shard.parts.observer.iteration_ended(&EndedIteration { iteration, outcome, started, ended });
-    // An iteration that never waits must not keep the shard from its other virtual users.
-    tokio::task::coop::consume_budget().await;
+    // An iteration that never waits must not keep the shard from its other virtual users; least of all one that traps, as the fresh
+    // instance costs more than most iterations do.
+    if outcome == Outcome::Failed {
+        tokio::task::yield_now().await;
+    } else {
+        tokio::task::coop::consume_budget().await;
+    }
     outcome
 }
