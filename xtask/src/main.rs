@@ -22,7 +22,11 @@ enum Task {
     /// Build everything, start the target server, run the coupon scenario for about 20 seconds, and audit what it did.
     Demo,
     /// Run every test: formatting, lints, unit, end-to-end and documentation tests, dependency rules.
-    Test,
+    Test {
+        /// Only the faults: broken targets, hostile modules, signals, full disks, with real processes. Builds what they need.
+        #[arg(long)]
+        faults: bool,
+    },
     /// Compile the shipped scenarios and the test modules to WebAssembly.
     Guests,
 }
@@ -30,7 +34,8 @@ enum Task {
 fn main() -> ExitCode {
     let result = match Args::parse().task {
         Task::Demo => demo::demo(),
-        Task::Test => test::run_all(),
+        Task::Test { faults: false } => test::run_all(),
+        Task::Test { faults: true } => test::run_faults(),
         Task::Guests => guests::build(),
     };
     match result {

@@ -44,6 +44,14 @@ fn formatting() -> Result<(), Failure> {
     run(&mut cargo(&["fmt", "--all", "--check", "--manifest-path", "bench/Cargo.toml"]))
 }
 
+/// Runs the fault suite alone, on whatever of its programs is not built yet. Of the whole workspace, so that nothing is compiled that a
+/// run of all tests has compiled already; `it` is named, as cargo builds the target server for that one.
+pub(crate) fn run_faults() -> Result<(), Failure> {
+    guests::build()?;
+    run(&mut cargo(&["test", "--workspace", "--test", "faults", "--test", "it", "--no-run"]))?;
+    run(&mut cargo(&["test", "--workspace", "--test", "faults", "--no-fail-fast"]))
+}
+
 fn lints() -> Result<(), Failure> {
     run(&mut cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
     let mut modules = cargo(&["clippy", "--release", "--target", guests::TARGET]);

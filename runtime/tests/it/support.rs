@@ -10,14 +10,14 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 /// Nothing here takes longer unless it hangs.
-const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The folder of this profile's binaries.
 fn bin_dir() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_runtime")).parent().expect("a binary has a folder")
 }
 
-fn target_dir() -> &'static Path {
+pub(crate) fn target_dir() -> &'static Path {
     bin_dir().parent().expect("a profile's folder has a parent")
 }
 
@@ -143,7 +143,8 @@ pub(crate) fn finish(mut command: Command, export: &Path) -> Run {
 /// Waits for a running runtime.
 pub(crate) fn collect(child: Child, export: &Path) -> Run {
     let output = wait(child);
-    let summary = std::fs::read(export).ok().map_or(Value::Null, |text| serde_json::from_slice(&text).expect("JSON"));
+    let exported = std::fs::read(export).ok().filter(|text| !text.is_empty());
+    let summary = exported.map_or(Value::Null, |text| serde_json::from_slice(&text).expect("JSON"));
     Run {
         code: output.status.code().unwrap_or(-1),
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -211,7 +212,22 @@ impl Server {
     pub(crate) fn start_at(listen: &str, data: &Path, args: &[&str]) -> Self {
         let program = bin_dir().join("target-server");
         assert!(program.is_file(), "{} is missing: run `cargo build -p target-server`", program.display());
-        let mut child = Command::new(program)
+        Self::spawn(Command::new(program), listen, data, args)
+    }
+
+    /// On a free port, by a process that runs a line of shell first, such as `ulimit -n 64`.
+    pub(crate) fn start_after(shell: &str, args: &[&str]) -> Self {
+        let folder = Folder::new();
+        let data = folder.file("data");
+        let mut command = Command::new("sh");
+        command.arg("-c").arg(format!("{shell}\nexec \"$0\" \"$@\"")).arg(bin_dir().join("target-server"));
+        let mut server = Self::spawn(command, "127.0.0.1:0", &data, args);
+        server._folder = Some(folder);
+        server
+    }
+
+    fn spawn(mut command: Command, listen: &str, data: &Path, args: &[&str]) -> Self {
+        let mut child = command
             .args(["--listen", listen, "--data"])
             .arg(data)
             .args(args)

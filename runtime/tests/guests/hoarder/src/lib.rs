@@ -7,9 +7,7 @@ static ORDERS: Counter = Counter::new("orders");
 
 #[flashcrowd::options]
 fn options() -> Options {
-    Options::new()
-        .iterations(3)
-        .env_var(EnvVar::required("WHAT").help("tag, tags, group, check, vu-tag, name or url"))
+    Options::new().iterations(3).env_var(EnvVar::required("WHAT").help("tag, tags, group, check, vu-tag, name or url"))
 }
 
 #[flashcrowd::scenario]

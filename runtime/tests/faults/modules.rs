@@ -1,6 +1,10 @@
 //! Broken and hostile modules: each is contained, counted and explained, and the others' numbers are unharmed.
 
-use crate::support::{Server, guest, run};
+use std::path::Path;
+
+use crate::attack::{Attack, conserved};
+use crate::support::{Server, finish, guest, run, runtime};
+use crate::target::{Behaviour, Target};
 
 #[test]
 fn an_endless_loop_is_interrupted_and_the_others_go_on() {
@@ -77,7 +81,12 @@ fn a_recursion_without_end_is_contained() {
     let run = run(&guest("stack-overflow"), &["-u", "2", "-i", "6"]).exits(0);
     assert_eq!(run.metric("iteration_errors", "count"), 6.0);
     assert_eq!(run.check("iterations begin"), (6, 0));
-    assert!(run.stderr.contains("recursion without end"), "{}", run.stderr);
+    assert!(run.stderr.contains("call stack exhausted: a recursion without end?"), "{}", run.stderr);
+    // The module's own stack, in its memory, ends first where frames are wide.
+    let wide = self::run(&guest("stack-overflow"), &["-u", "2", "-i", "6", "-e", "WIDE_FRAMES=1"]).exits(0);
+    assert_eq!(wide.metric("iteration_errors", "count"), 6.0);
+    assert_eq!(wide.check("iterations begin"), (6, 0));
+    assert!(wide.stderr.contains("the module's stack is exhausted (a recursion without end"), "{}", wide.stderr);
 }
 
 #[test]
@@ -128,5 +137,92 @@ fn errors_are_grouped_by_message_and_counted_apart_from_iterations() {
     for reason in ["no seat left", "the seat was taken"] {
         assert!(run.stdout.contains(reason), "{reason} in the summary: {}", run.stdout);
         assert_eq!(run.stderr.matches(reason).count(), 1, "{reason} logged once: {}", run.stderr);
+    }
+}
+
+#[test]
+fn a_thousand_virtual_users_that_trap_for_ever_disturb_nobody() {
+    let target = Target::always(Behaviour::Answer);
+    let url = target.base_url("/");
+    let mut going = Attack::new(&guest("trap-storm")).args(&["-e", &url, "-u", "1000", "-d", "100s"]).start();
+    going.wait_for_request(&target, "/", 5);
+    let early = going.resident_kib().unwrap();
+    // Whoever does not trap gets his turn, again and again.
+    going.wait_for_request(&target, "/", 20);
+    let late = going.resident_kib().unwrap();
+    going.signal("INT");
+    let run = going.finish().exits(105);
+    conserved(&run, &target.settled());
+    let (iterations, errors) = (run.metric("iterations", "count"), run.metric("iteration_errors", "count"));
+    assert!(errors >= 2_000.0, "{errors}");
+    assert_eq!(iterations - errors, run.metric("http_reqs", "count"), "all but the first trap: {}", run.stdout);
+    assert_eq!(run.check("the others work").1, 0);
+    assert!(late < early + early / 4, "memory grows: {early} KiB, then {late} KiB");
+    assert!(run.stderr.len() < 100_000, "a flood of traps is no flood of lines");
+}
+
+#[test]
+fn tables_without_end_are_denied_and_explained() {
+    let component = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/faults/components").join(name);
+    let grows = Attack::new(&component("table-hog.wasm")).args(&["-u", "2", "-i", "6"]).run().exits(0);
+    assert_eq!(grows.metric("iteration_errors", "count"), 6.0, "{}", grows.stdout);
+    assert!(grows.stderr.contains("more than 20000 elements in a table"), "{}", grows.stderr);
+    // One that wants them from the beginning never begins.
+    let declares = Attack::new(&component("table-huge.wasm")).args(&["-u", "2", "-i", "6"]).run();
+    assert!(matches!(declares.code, 104 | 107), "{}: {}", declares.code, declares.stderr);
+    assert!(declares.stderr.contains("table"), "{}", declares.stderr);
+}
+
+#[test]
+fn a_million_series_take_no_more_memory_than_the_cap() {
+    let memory = |iterations: &str| {
+        let module = guest("series");
+        let args = ["-u", "2", "-i", iterations, "-e", "PER_ITERATION=1000"];
+        let (run, most) = Attack::new(&module).args(&args).start().finish_watching_memory();
+        (run.exits(0), most)
+    };
+    let (few, few_kib) = memory("20");
+    assert_eq!(few.metric("orders", "count"), 20_000.0);
+    let (many, many_kib) = memory("1000");
+    assert_eq!(many.metric("orders", "count"), 1_000_000.0, "nothing is lost from the total");
+    assert!(many.stdout.contains("--max-series"), "{}", many.stdout);
+    assert!(many_kib < few_kib + few_kib / 3, "20,000 series: {few_kib} KiB; a million: {many_kib} KiB");
+}
+
+#[test]
+fn a_module_that_computes_for_ever_outside_of_the_load() {
+    let run_with = |phase: &str| {
+        let target = Target::always(Behaviour::Answer);
+        let (url, spin) = (target.base_url(""), format!("SPIN={phase}"));
+        let args = ["-e", &url, "-e", &spin, "-i", "5", "--cpu-limit", "200ms"];
+        let run = Attack::new(&guest("phases")).args(&args).run();
+        conserved(&run, &target.settled());
+        (run, target.seen())
+    };
+    let (setup, seen) = run_with("setup");
+    let setup = setup.exits(107);
+    assert!(
+        setup.stderr.contains("setup failed, so no load was started: interrupted: computed for"),
+        "{}",
+        setup.stderr
+    );
+    assert_eq!(seen.paths.get("/iteration"), None);
+    let (teardown, _) = run_with("teardown");
+    let teardown = teardown.exits(107);
+    assert!(teardown.stderr.contains("teardown failed: interrupted: computed for"), "{}", teardown.stderr);
+    assert_eq!(teardown.metric("iterations", "count"), 5.0);
+    let (summary, _) = run_with("summary");
+    let summary = summary.exits(0);
+    assert!(summary.stderr.contains("handle_summary failed, so here is the usual summary"), "{}", summary.stderr);
+    assert!(summary.stdout.contains("http_req_duration"), "{}", summary.stdout);
+
+    // One that computes while it is asked what it is: nobody has to wait for it, whether it is to be run or only looked at.
+    let module = guest("spins-describe");
+    for words in [&["run"][..], &["inspect"]] {
+        let mut command = runtime();
+        command.args(words).arg(&module);
+        let run = finish(command, Path::new("none")).exits(107);
+        assert!(run.stderr.contains("cannot be described: interrupted: computed for"), "{}", run.stderr);
+        assert!(run.stdout.is_empty(), "{}", run.stdout);
     }
 }
