@@ -9,9 +9,11 @@ mod inputs;
 mod lifecycle;
 mod load;
 mod new_crate;
+mod omission;
 mod report;
 mod scenarios;
 mod sdk;
 mod shapes;
+mod stalling;
 #[expect(dead_code, reason = "the fault suite uses the rest")]
 mod support;
