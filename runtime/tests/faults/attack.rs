@@ -116,15 +116,7 @@ impl Going {
     /// Waits until standard error has this text.
     #[track_caller]
     pub(crate) fn wait_for(&self, text: &str) {
-        let begun = Instant::now();
-        loop {
-            let printed = self.printed();
-            if printed.contains(text) {
-                return;
-            }
-            assert!(begun.elapsed() < PATIENCE, "waited for `{text}` in:\n{printed}");
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        self.wait_until(&format!("it says `{text}`"), || self.printed().contains(text));
     }
 
     /// Waits until the target has read so many requests of this path; a run that ends before says why.
@@ -143,6 +135,31 @@ impl Going {
 
     fn printed(&self) -> String {
         String::from_utf8_lossy(&std::fs::read(&self.stderr).expect("our own file")).into_owned()
+    }
+
+    /// Waits until this holds.
+    #[track_caller]
+    pub(crate) fn wait_until(&self, what: &str, holds: impl Fn() -> bool) {
+        while !holds() {
+            assert!(self.begun.elapsed() < PATIENCE, "waited until {what}:\n{}", self.printed());
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// Where it runs.
+    pub(crate) fn folder(&self) -> &Folder {
+        &self.folder
+    }
+
+    /// Waits until the process has a thread of this name.
+    #[track_caller]
+    pub(crate) fn wait_for_thread(&self, name: &str) {
+        let named = || {
+            let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).ok()?;
+            let names = tasks.flatten().filter_map(|task| std::fs::read_to_string(task.path().join("comm")).ok());
+            Some(names.into_iter().any(|comm| comm.trim() == name))
+        };
+        self.wait_until(&format!("there is a thread {name}"), || named() == Some(true));
     }
 
     /// Memory that the process holds at this moment, in KiB.

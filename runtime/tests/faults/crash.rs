@@ -1,10 +1,12 @@
-//! `kill -9` of the server in the middle of a run.
+//! `kill -9` in the middle of a run: of the server, and of the runtime.
 
 use std::collections::BTreeSet;
 use std::process::Stdio;
 use std::time::Duration;
 
-use crate::support::{Folder, Server, collect, runtime, scenario};
+use crate::attack::Attack;
+use crate::support::{Folder, Server, collect, finish, guest, runtime, scenario};
+use crate::target::{Behaviour, Target};
 
 #[test]
 fn the_run_goes_on_and_what_was_acknowledged_is_there_after_a_restart() {
@@ -44,7 +46,7 @@ fn every_issue_that_a_virtual_user_saw_acknowledged_survives() {
     let server = Server::start(&[]);
     let authority = server.authority().to_owned();
     let mut command = runtime();
-    command.arg("run").arg(crate::support::guest("acknowledged")).args(["-e", &server.base_url("")]);
+    command.arg("run").arg(guest("acknowledged")).args(["-e", &server.base_url("")]);
     command.args(["-u", "20", "-d", "4s"]).arg("--summary-export").arg(&export).current_dir(folder.path());
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     server.wait_for("/api/v1/coupons/issue", 200.0);
@@ -69,4 +71,35 @@ fn every_issue_that_a_virtual_user_saw_acknowledged_survives() {
     let lost: Vec<_> = acknowledged.difference(&issued).collect();
     assert!(lost.is_empty(), "acknowledged and lost: {lost:?}");
     drop(kept);
+}
+
+#[test]
+fn a_runtime_that_is_killed_has_written_down_what_the_target_saw() {
+    let target = Target::always(Behaviour::Answer);
+    let (vus, url) = (10, target.base_url("/"));
+    let attack = Attack::new(&guest("caller"));
+    let file = attack.folder().file("results");
+    let results = file.display().to_string();
+    let mut going = attack.args(&["-e", &url, "-u", "10", "-d", "100s", "--results", &results]).start();
+    let before = going.wait_for_request(&target, "/", 200).requests;
+    // One snapshot may have been under way; the second one was taken later.
+    for _ in 0..2 {
+        let size = || file.metadata().map_or(0, |data| data.len());
+        let old = size();
+        going.wait_until("the results file grows", || size() > old);
+    }
+    going.child.kill().unwrap();
+    going.child.wait().unwrap();
+    let seen = target.settled().requests;
+
+    let export = going.folder().file("report.json");
+    let mut command = runtime();
+    command.arg("report").arg(&file).arg("--summary-export").arg(&export);
+    let report = finish(command, &export).exits(0);
+    let requests = report.metric("http_reqs", "count");
+    // A request that was seen before may still have been waiting for its answer.
+    assert!(requests >= (before - vus) as f64 && requests <= seen as f64, "{before} <= {requests} <= {seen}");
+    assert_eq!(report.metric("http_req_failed", "passes") + report.metric("http_req_failed", "fails"), requests);
+    assert_eq!(report.metric("checks", "passes") + report.metric("checks", "fails"), requests);
+    assert!(report.stdout.contains("cut off"), "{}", report.stdout);
 }

@@ -6,6 +6,7 @@
 //! | fault | test |
 //! |---|---|
 //! | target killed, and restarted | `targets::a_server_that_is_killed_and_started_again`, `targets::a_target_that_is_gone_for_a_while`, `crash` |
+//! | runtime killed | `crash::a_runtime_that_is_killed_has_written_down_what_the_target_saw`; the results file itself: `report` in `tests/it` |
 //! | target accepts and never answers | `targets::a_target_that_accepts_and_never_answers_costs_timeouts` |
 //! | target refuses | `targets::a_target_that_refuses_is_never_reached` |
 //! | target resets | `targets::a_target_that_resets_before_it_reads`, `targets::a_target_that_resets_after_it_read_and_in_the_middle_of_its_answer` |
@@ -24,6 +25,7 @@
 //! | a million series | `modules::a_million_series_take_no_more_memory_than_the_cap` |
 //! | module that computes for ever | `modules::an_endless_loop_is_interrupted_and_the_others_go_on`, `modules::a_module_that_computes_for_ever_outside_of_the_load` |
 //! | SIGINT, SIGTERM in setup | `signals::in_setup` |
+//! | while VUs are made | `signals::while_virtual_users_are_made` |
 //! | in the ramp, and under load | `signals::in_a_ramp`, `signals::under_a_steady_load_of_either_model`, `signals::twice_under_load` |
 //! | in the graceful stop | `signals::in_a_graceful_stop` |
 //! | in teardown | `signals::in_teardown` |
@@ -31,6 +33,7 @@
 //! | while the module computes | `signals::in_phases_that_compute_for_ever`, `signals::twice_while_iterations_compute_for_ever` |
 
 #[path = "../it/support.rs"]
+#[expect(dead_code, reason = "the other suite uses the rest")]
 mod support;
 
 mod attack;

@@ -2,15 +2,32 @@
 
 use std::path::Path;
 
-use crate::attack::{Attack, conserved};
-use crate::support::{Server, finish, guest, run, runtime};
+use crate::attack::{Attack, conserved, counts_agree, with_code};
+use crate::support::{Run, finish, guest, runtime};
 use crate::target::{Behaviour, Target};
+
+/// A run whose figures agree with each other, whatever its module does.
+#[track_caller]
+fn run(module: &Path, args: &[&str]) -> Run {
+    let run = Attack::new(module).args(args).run();
+    counts_agree(&run);
+    run
+}
+
+/// As [`run`], against a target that has seen all that was sent.
+#[track_caller]
+fn run_against(target: &Target, module: &Path, args: &[&str]) -> Run {
+    let run = Attack::new(module).args(args).run();
+    conserved(&run, &target.settled());
+    run
+}
 
 #[test]
 fn an_endless_loop_is_interrupted_and_the_others_go_on() {
-    let server = Server::start(&[]);
-    let run = run(&guest("endless-loop"), &["-e", &server.base_url(""), "-u", "4", "-d", "4s", "--cpu-limit", "200ms"])
-        .exits(0);
+    let target = Target::always(Behaviour::Answer);
+    let url = target.base_url("");
+    let args = ["-e", &url, "-u", "4", "-d", "4s", "--cpu-limit", "200ms"];
+    let run = run_against(&target, &guest("endless-loop"), &args).exits(0);
     assert!(run.metric("iteration_errors", "count") >= 1.0, "{}", run.stdout);
     assert!(
         run.stdout.contains("endless loop") || run.stderr.contains("endless loop"),
@@ -51,8 +68,10 @@ fn a_panic_ends_its_iteration_and_nothing_else() {
 
 #[test]
 fn a_host_that_was_not_granted_is_not_called() {
-    let server = Server::start(&[]);
-    let run = run(&guest("stranger"), &["-u", "2", "-i", "10", "-e", &server.base_url("/health")]).exits(0);
+    let target = Target::always(Behaviour::Answer);
+    let url = target.base_url("/");
+    let run = run_against(&target, &guest("stranger"), &["-u", "2", "-i", "10", "-e", &url]).exits(0);
+    assert_eq!(with_code(&run, 1111), 10);
     assert_eq!(run.check("a host that was not granted is not called"), (10, 0));
     assert_eq!(run.check("the error names the flag"), (10, 0));
     assert_eq!(run.check("a granted host is called"), (10, 0));
@@ -64,14 +83,14 @@ fn a_host_that_was_not_granted_is_not_called() {
 
 #[test]
 fn a_url_in_a_default_of_the_module_grants_nothing_and_a_flag_does() {
-    let server = Server::start(&[]);
-    let url = format!("{}/health", server.url);
+    let target = Target::always(Behaviour::Answer);
+    let url = target.url("/");
     // The address is granted as a network: that is a flag's word, and it holds.
-    let network =
-        run(&guest("stranger"), &["-i", "1", "--allow-host", "127.0.0.0/8", "-e", &format!("STRANGER_URL={url}")])
-            .exits(0);
+    let stranger = format!("STRANGER_URL={url}");
+    let args = ["-i", "1", "--allow-host", "127.0.0.0/8", "-e", &stranger];
+    let network = run(&guest("stranger"), &args).exits(0);
     assert_eq!(network.check("a host that was not granted is not called"), (0, 1), "it was granted, so it was called");
-    let port = server.authority().rsplit(':').next().unwrap().to_owned();
+    let port = url.trim_end_matches('/').rsplit(':').next().unwrap();
     let other = run(&guest("stranger"), &["-i", "1", "--allow-host", &format!("127.0.0.1:{port}")]).exits(0);
     assert_eq!(other.check("a host that was not granted is not called"), (1, 0));
 }

@@ -51,6 +51,20 @@ fn in_setup() {
 }
 
 #[test]
+fn while_virtual_users_are_made() {
+    for signal in SIGNALS {
+        let target = holding("/nothing");
+        let going = start(&target, &["-u", "3000", "-d", "100s"], None);
+        // The threads of the load are there from the first virtual user on.
+        going.wait_for_thread("shard-0");
+        going.signal(signal);
+        let run = ended(going, &target);
+        assert_eq!((asked(&target, "/setup"), asked(&target, "/teardown"), asked(&target, "/summary")), (1, 1, 1));
+        assert!(run.stdout.contains("a summary of its own"), "{}", run.stdout);
+    }
+}
+
+#[test]
 fn in_a_ramp() {
     for signal in SIGNALS {
         let target = holding("/nothing");
