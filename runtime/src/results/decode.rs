@@ -132,12 +132,14 @@ fn trend(input: &mut Decoder<'_>) -> Result<Trend, Malformed> {
         }
         BUCKETS => {
             let mut buckets = Buckets { zeros: input.number()?, counts: Vec::new() };
-            let mut bucket = 0u32;
+            let mut next = Some(0u32);
             for _ in 0..input.count()? {
-                let gap = input.number()?;
-                let next = u32::try_from(gap).ok().and_then(|gap| bucket.checked_add(gap));
-                bucket = next.ok_or("a trend has a bucket that does not exist")?;
-                buckets.counts.push((bucket, input.number()?));
+                let packed = input.number()?;
+                let left_out = if packed & 1 == 0 { Some(0) } else { u32::try_from(input.number()?).ok() };
+                let bucket = next.zip(left_out).and_then(|(next, left_out)| next.checked_add(left_out));
+                let bucket = bucket.ok_or("a trend has a bucket that does not exist")?;
+                buckets.counts.push((bucket, packed >> 1));
+                next = bucket.checked_add(1);
             }
             Stored::Buckets(buckets)
         }

@@ -193,11 +193,15 @@ fn distribution(out: &mut Encoder, trend: &Trend, stored: Stored) {
             out.byte(BUCKETS);
             out.number(buckets.zeros);
             out.number(buckets.counts.len() as u64);
-            let mut last = 0;
+            let mut next = 0;
             for (bucket, count) in buckets.counts {
-                out.number(u64::from(bucket - last));
-                out.number(count);
-                last = bucket;
+                // Most buckets follow upon each other, and most counts are small: a byte for both.
+                let follows = next == bucket;
+                out.number(count << 1 | u64::from(!follows));
+                if !follows {
+                    out.number(u64::from(bucket - next));
+                }
+                next = bucket + 1;
             }
         }
     }

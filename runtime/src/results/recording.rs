@@ -15,9 +15,9 @@ use crate::summary::RunInfo;
 
 /// Memory that any file may take, beside [`BYTES_PER_BYTE`] of its own.
 const FREE_BYTES: u64 = 64 << 20;
-/// Memory that each byte of a file may take. Files of real runs stay below: two bytes may stand for the first value in
+/// Memory that each byte of a file may take. Files of real runs stay below: three bytes may stand for the first value in
 /// a part of a histogram, which is 1 KiB, but those of the same part follow.
-const BYTES_PER_BYTE: u64 = 256;
+const BYTES_PER_BYTE: u64 = 128;
 
 /// What was recorded of a run.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ pub struct Overview {
     pub end: Option<End>,
 }
 
-/// Reads a results file. However the bytes are, this neither panics nor takes more memory than 64 MiB and 256 bytes for each
+/// Reads a results file. However the bytes are, this neither panics nor takes more memory than 64 MiB and 128 bytes for each
 /// of theirs.
 ///
 /// # Errors

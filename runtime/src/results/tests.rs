@@ -302,6 +302,31 @@ fn messages_are_counted_by_what_is_new() {
 }
 
 #[test]
+fn a_snapshot_holds_what_changed_and_no_more() {
+    const SERIES: u64 = 10_000;
+    let registry = Arc::new(Registry::new(100_000, SystemTags::default()));
+    let metric = registry.register("db_wait", Kind::Trend, Contains::Time).unwrap();
+    let recorder = Arc::new(Mutex::new(Recorder::new(Arc::clone(&registry))));
+    let mut aggregator = Aggregator::new(Arc::clone(&registry), vec![Arc::clone(&recorder)]);
+    let (mut tape, problems) = (Tape::new(100_000), Problems::default());
+    let mut second = |news: &mut dyn Iterator<Item = u64>| {
+        for user in news {
+            recorder.lock().unwrap().add(metric, registry.intern(&[("user", &user.to_string())]), user as f64);
+        }
+        let before = tape.bytes.len();
+        aggregator.collect();
+        tape.snapshot(&aggregator, &problems);
+        tape.bytes.len() - before
+    };
+    assert!(second(&mut (0..SERIES)) > 10 * SERIES as usize);
+    assert!(second(&mut [7, 7, 7].into_iter()) < 120, "one series of ten thousand");
+    // Many values of a series are kept in a histogram: whole milliseconds side by side take a byte each, whatever their number.
+    second(&mut std::iter::repeat_n(3, 1_000));
+    let dense = second(&mut std::iter::repeat_n(7, 60_000));
+    assert!(dense < 120, "{dense}");
+}
+
+#[test]
 fn what_a_later_version_adds_is_skipped_and_what_it_changes_is_refused() {
     let mut tape = Tape::new(100);
     frame::append(&mut tape.bytes, 200, b"something new");
@@ -334,7 +359,7 @@ fn what_is_no_results_file_is_said() {
     assert!(error(&damaged).contains("damaged in its header"));
 }
 
-/// A histogram takes a kilobyte where its file takes two bytes: a file of such bytes only must not fill the memory.
+/// A histogram takes a kilobyte where its file takes four bytes: a file of such bytes only must not fill the memory.
 #[test]
 fn memory_is_bounded_by_the_size_of_the_file() {
     let mut bytes = Tape::new(100).bytes;
@@ -344,7 +369,7 @@ fn memory_is_bounded_by_the_size_of_the_file() {
     definitions.byte(3);
     definitions.byte(0);
     definitions.number(0);
-    const SERIES: u64 = 2_000;
+    const SERIES: u64 = 600;
     definitions.number(0);
     definitions.number(0);
     frame::append(&mut bytes, kind::DEFINITIONS, &definitions.0);
@@ -367,13 +392,13 @@ fn memory_is_bounded_by_the_size_of_the_file() {
         snapshot.number(0);
         snapshot.number(512);
         for run in 0..512 {
-            snapshot.number(if run == 0 { 0 } else { 128 });
-            snapshot.number(1);
+            snapshot.number(1 << 1 | 1);
+            snapshot.number(if run == 0 { 0 } else { 127 });
         }
         [0, 0, 0].into_iter().for_each(|number| snapshot.number(number));
         frame::append(&mut bytes, kind::SNAPSHOT, &snapshot.0);
     }
     let recording = read(&*bytes).unwrap();
-    let damage = recording.damage.expect("2,000 series of half a megabyte are too much for a file of 3 MB");
+    let damage = recording.damage.expect("600 series of half a megabyte are too much for a file of a megabyte");
     assert!(damage.to_string().contains("memory"), "{damage}");
 }
