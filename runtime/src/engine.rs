@@ -85,6 +85,16 @@ impl Engine {
     /// # Errors
     /// When the pool is too large for this machine.
     pub fn new(options: EngineOptions) -> Result<Self, EngineError> {
+        let engine = Self::without_ticker(options)?;
+        tick(&engine.inner);
+        Ok(engine)
+    }
+
+    /// An engine that lets every module compute for as long as it likes: for counting instructions, which must not depend on time.
+    ///
+    /// # Errors
+    /// As [`Engine::new`].
+    pub fn without_ticker(options: EngineOptions) -> Result<Self, EngineError> {
         options.instances.map_or(Ok(()), check_mappings)?;
         let inner = wasmtime::Engine::new(&config(options)).map_err(|error| match options.instances {
             Some(instances) => {
@@ -92,7 +102,6 @@ impl Engine {
             }
             None => EngineError::Unsupported(format!("{error:#}")),
         })?;
-        tick(&inner);
         Ok(Self { inner })
     }
 

@@ -8,6 +8,12 @@ pub(crate) const TARGET: &str = "wasm32-wasip2";
 /// Builds all shipped scenarios, and the modules that only tests use.
 pub(crate) fn build() -> Result<(), Failure> {
     build_scenarios()?;
+    build_test_modules()
+}
+
+/// Builds the modules that only tests use, into `target/guests`.
+pub(crate) fn build_test_modules() -> Result<(), Failure> {
+    add_target()?;
     run(cargo(&["build", "--release", "--target", TARGET, "--manifest-path", "runtime/tests/guests/Cargo.toml"])
         .env("CARGO_TARGET_DIR", target_dir().join("guests")))
 }

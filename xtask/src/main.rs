@@ -2,6 +2,7 @@
 
 mod demo;
 mod guests;
+mod instructions;
 mod shell;
 mod test;
 
@@ -29,6 +30,12 @@ enum Task {
     },
     /// Compile the shipped scenarios and the test modules to WebAssembly.
     Guests,
+    /// Count the instructions of the hot paths with valgrind, and compare them with the committed figures.
+    Instructions {
+        /// Write the counts down as the new figures.
+        #[arg(long)]
+        accept: bool,
+    },
 }
 
 fn main() -> ExitCode {
@@ -37,6 +44,7 @@ fn main() -> ExitCode {
         Task::Test { faults: false } => test::run_all(),
         Task::Test { faults: true } => test::run_faults(),
         Task::Guests => guests::build(),
+        Task::Instructions { accept } => instructions::run_all(accept),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

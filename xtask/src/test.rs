@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use crate::guests;
 use crate::shell::{Failure, cargo, has, root, run, say};
+use crate::{guests, instructions};
 
 type Step = (&'static str, fn() -> Result<(), Failure>);
 
@@ -13,6 +13,7 @@ const STEPS: &[Step] = &[
     ("lints", lints),
     ("tests", || run(&mut cargo(&["test", "--workspace", "--lib", "--bins", "--tests", "--no-fail-fast"]))),
     ("documentation tests", || run(&mut cargo(&["test", "--workspace", "--doc", "--no-fail-fast"]))),
+    ("instruction counts", || instructions::run_all(false)),
     ("documentation", documentation),
     ("dependency rules", dependency_rules),
 ];
