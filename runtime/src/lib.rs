@@ -25,6 +25,7 @@ pub mod results;
 pub mod run;
 pub mod scheduler;
 pub mod shard;
+pub mod signals;
 pub mod stop;
 pub mod summary;
 pub mod threshold;

@@ -3,14 +3,14 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
-use crate::display::{self, Display, Watch};
+use crate::display::{self, Watch};
 use crate::exit::Exit;
 use crate::ledger::Ledger;
 use crate::metrics::{Recorder, TagSetId, Totals, builtin};
 use crate::shard::progress::Progress;
+use crate::signals::Signals;
 use crate::stop::{StopReason, StopToken};
 use crate::threshold::{self, Threshold};
 
@@ -78,8 +78,9 @@ impl Monitor {
             std::process::exit(Exit::Signal as i32);
         }
         if signals.count == 1 {
-            signals.display.line("stopping: iterations under way may finish; once more to interrupt them");
+            // First of all: nobody knows whether the line finds a reader.
             self.stop.graceful(StopReason::Signal);
+            signals.display.line("stopping: iterations under way may finish; once more to interrupt them");
         } else {
             self.stop.immediate(StopReason::Signal);
         }
@@ -115,43 +116,4 @@ pub(crate) fn every(period: Duration) -> tokio::time::Interval {
     let mut interval = interval_at(Instant::now() + period, period);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     interval
-}
-
-/// SIGINT and SIGTERM, counted.
-#[derive(Debug)]
-pub struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-    /// How many came.
-    pub count: u32,
-    display: Display,
-}
-
-impl Signals {
-    /// Takes the signals over from the system, which would end the process.
-    ///
-    /// # Errors
-    /// When the system refuses.
-    pub fn listen(display: Display) -> std::io::Result<Self> {
-        let interrupt = signal(SignalKind::interrupt())?;
-        let terminate = signal(SignalKind::terminate())?;
-        Ok(Self { interrupt, terminate, count: 0, display })
-    }
-
-    /// Waits for the next one.
-    pub async fn next(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-        self.count += 1;
-    }
-}
-
-/// Lets a write fail that would make a file longer than `ulimit -f` allows. Unheard, its signal ends the process; once heard, it stays so.
-///
-/// # Errors
-/// When the system refuses.
-pub fn survive_file_limits() -> std::io::Result<()> {
-    signal(SignalKind::from_raw(libc::SIGXFSZ)).map(drop)
 }

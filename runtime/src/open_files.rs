@@ -6,7 +6,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 const OWN_FILES: u64 = 64;
 
 /// With less than this, and so many more for each worker thread, no run gets through: found by trying.
-const LEAST_FILES: u64 = 16;
+const LEAST_FILES: u64 = 20;
 const LEAST_FILES_PER_SHARD: u64 = 4;
 
 /// Taken where nothing limits it: what Linux allows by default at most.

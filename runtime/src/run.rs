@@ -82,7 +82,7 @@ pub fn run(request: Request) -> Result<Exit, PrepareError> {
     let (log, printer) = start_log(&request, &display);
     let exit = runtime.block_on(async {
         // Before the compile cache writes its first file.
-        crate::monitor::survive_file_limits().map_err(|error| PrepareError::System(error.to_string()))?;
+        crate::signals::survive_file_limits().map_err(|error| PrepareError::System(error.to_string()))?;
         let mut test = match prepare::prepare(request, display, log).await {
             Ok(test) => test,
             Err(error) => {

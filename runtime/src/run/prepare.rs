@@ -20,11 +20,11 @@ use crate::ledger::Ledger;
 use crate::log::{Level, Log};
 use crate::metrics::{Aggregator, Recorder, Registry};
 use crate::module::{Description, Module};
-use crate::monitor::Signals;
 use crate::open_files;
 use crate::options::Options;
 use crate::output::{Mode, Rendering};
 use crate::plan::Plan;
+use crate::signals::Signals;
 use crate::summary::{SummarySettings, TrendStat};
 use crate::threshold::Threshold;
 

@@ -146,6 +146,13 @@ impl Going {
         }
     }
 
+    /// A moment, for something that is tried again and again.
+    #[track_caller]
+    pub(crate) fn pause(&self) {
+        assert!(self.begun.elapsed() < PATIENCE, "it does not end");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+
     /// Where it runs.
     pub(crate) fn folder(&self) -> &Folder {
         &self.folder

@@ -17,7 +17,7 @@
 //! | runtime out of file descriptors | `machine::too_few_open_files_are_told_before_the_load_and_counted_in_it`, `machine::fewer_open_files_than_the_runtime_itself_needs` |
 //! | disk full | `outputs::a_full_disk_under_the_export`, `outputs::standard_output_on_a_full_disk`, `outputs::an_export_longer_than_a_file_may_be`, `outputs::standard_output_longer_than_a_file_may_be`, `outputs::files_of_a_summary_of_its_own` |
 //! | unwritable path | `outputs::paths_that_cannot_be_written_are_found_out_before_the_load`, `outputs::files_of_a_summary_of_its_own` |
-//! | outputs closed, or not read | `outputs::standard_output_that_nobody_wants`, `outputs::standard_error_that_nobody_can_write`, `outputs::a_reader_that_takes_nothing_does_not_keep_a_signal_from_ending_the_run` |
+//! | outputs closed, or not read | `outputs::standard_output_that_nobody_wants`, `outputs::standard_error_that_nobody_can_write`, `outputs::a_reader_that_takes_nothing_does_not_keep_a_signal_from_ending_the_run`, `outputs::lines_that_nobody_takes_do_not_keep_signals_from_ending_the_run` |
 //! | clock jumps | `machine::a_clock_that_jumps_changes_no_figure` |
 //! | machine asleep | `machine::a_machine_that_sleeps_for_two_seconds_accounts_for_them` |
 //! | 1,000 VUs trapping at once, for ever | `modules::a_thousand_virtual_users_that_trap_for_ever_disturb_nobody` |

@@ -153,3 +153,21 @@ fn a_reader_that_takes_nothing_does_not_keep_a_signal_from_ending_the_run() {
         conserved(&run, &target.settled());
     }
 }
+
+#[test]
+fn lines_that_nobody_takes_do_not_keep_signals_from_ending_the_run() {
+    for signal in ["INT", "TERM"] {
+        let target = Target::always(Behaviour::Answer);
+        // A pipe that is full, and has a reader that reads nothing: the next line waits for ever.
+        let shell = "mkfifo full; exec 2<>full; head -c 65536 /dev/zero >&2";
+        let mut going = attack(&target, shell, &[]).start();
+        going.wait_for_request(&target, "/", 20);
+        // Whoever presses Ctrl-C again and again gets out.
+        while going.child.try_wait().unwrap().is_none() {
+            going.signal(signal);
+            going.pause();
+        }
+        assert_eq!(going.child.wait().unwrap().code(), Some(105));
+        assert_eq!(target.settled().requests, 20);
+    }
+}
