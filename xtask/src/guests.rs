@@ -1,5 +1,7 @@
 //! Compiling scenarios and test modules to WebAssembly components.
 
+use std::path::Path;
+
 use crate::shell::{Failure, cargo, has, root, run, target_dir};
 
 /// The target of every module.
@@ -30,8 +32,13 @@ pub(crate) fn build_scenarios() -> Result<(), Failure> {
 
 /// The crates under `scenarios/`, by their folders' names.
 pub(crate) fn scenario_names() -> Result<Vec<String>, Failure> {
+    crate_names(&root().join("scenarios"))
+}
+
+/// The crates in a folder, by their folders' names.
+pub(crate) fn crate_names(folder: &Path) -> Result<Vec<String>, Failure> {
     let mut names = Vec::new();
-    for entry in std::fs::read_dir(root().join("scenarios"))? {
+    for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
         if entry.path().join("Cargo.toml").exists() {
             names.push(entry.file_name().to_string_lossy().into_owned());
@@ -41,7 +48,7 @@ pub(crate) fn scenario_names() -> Result<Vec<String>, Failure> {
     Ok(names)
 }
 
-fn add_target() -> Result<(), Failure> {
+pub(crate) fn add_target() -> Result<(), Failure> {
     if has("rustup", &["--version"]) {
         run(crate::shell::command("rustup").args(["target", "add", TARGET]))?;
     }

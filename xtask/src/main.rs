@@ -1,5 +1,6 @@
 //! The project's own tasks. `cargo xtask` lists them.
 
+mod bench;
 mod demo;
 mod guests;
 mod instructions;
@@ -28,6 +29,8 @@ enum Task {
         #[arg(long)]
         faults: bool,
     },
+    /// Measure the runtime against bare hyper and other load generators, and write bench/report.md; takes about 20 minutes.
+    Bench(bench::BenchArgs),
     /// Compile the shipped scenarios and the test modules to WebAssembly.
     Guests,
     /// Count the instructions of the hot paths with valgrind, and compare them with the committed figures.
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
         Task::Demo => demo::demo(),
         Task::Test { faults: false } => test::run_all(),
         Task::Test { faults: true } => test::run_faults(),
+        Task::Bench(args) => bench::bench(&args),
         Task::Guests => guests::build(),
         Task::Instructions { accept } => instructions::run_all(accept),
     };

@@ -73,6 +73,7 @@ pub(super) async fn prepare(request: Request, display: Display, log: Log) -> Res
 
     let shards = request.shards.max(1);
     let instances = plan.peak_vus.saturating_add(SPARE_INSTANCES);
+    log.runtime(Level::Debug, &format!("reserving {instances} instances"));
     let engine = Engine::new(EngineOptions {
         memory_bytes: request.memory_limit,
         instances: Some(instances),

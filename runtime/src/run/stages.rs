@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::time::Instant;
 
 use super::Test;
 use crate::exit::Exit;
@@ -88,6 +89,7 @@ impl Test {
         let schedule = Schedule::new(prepared.plan.specs(), prepared.shards.len(), Placement::Threads, stop.clone());
         let progress = schedule.progress();
         prepared.ledger.load_begins(Arc::clone(&progress));
+        let planned_vus = progress.planned_vus;
         let names = prepared.plan.scenarios.iter().map(|scenario| scenario.spec.name.clone()).collect();
         let monitor = Monitor {
             watch: prepared.display.watch(Arc::clone(&progress), names),
@@ -103,7 +105,11 @@ impl Test {
         let least = (least > Duration::ZERO).then_some(least);
         let load = async move {
             let build = move |index: usize| worker(Arc::clone(&module), Arc::clone(&shards[index]), least);
-            let running = schedule.prepare(build).await?.start();
+            let begun = Instant::now();
+            let ready = schedule.prepare(build).await?;
+            let took_ms = begun.elapsed().as_secs_f64() * 1e3;
+            context.log.runtime(Level::Debug, &format!("{planned_vus} VUs ready after {took_ms:.1} ms"));
+            let running = ready.start();
             let _ = context.started.set(running.started());
             running.finish().await
         };
