@@ -3,24 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ::http::Method;
 use bytes::Bytes;
-use hyper::Method;
-use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use wasmtime::component::Resource;
 
 use super::bindings::flashcrowd::scenario::http;
 use super::limits::short;
 use super::series_cache::{RequestLabel, Symbol};
 use super::state::{Position, VuState};
-use crate::http::{ErrorCode, Exchange, Failure, Outgoing, Target, Timings};
+use crate::http::{ErrorCode, Exchange, Failure, Head, Outgoing, Target, Timings, check_headers};
 use crate::log::Level;
 use crate::metrics::{HttpKey, HttpSample, MethodId, Registry, TagSetId};
 
 /// Statuses that count as a success: k6's default.
 const EXPECTED: std::ops::RangeInclusive<u16> = 200..=399;
-
-/// A smaller body is copied out of the connection's buffer.
-const COPIED_BODY_BYTES: usize = 4096;
 
 /// The `url` and `name` of what is no URL.
 const INVALID_URL: &str = "(invalid URL)";
@@ -37,7 +33,7 @@ pub struct Params {
 #[derive(Debug)]
 pub struct Response {
     url: Arc<str>,
-    headers: HeaderMap,
+    head: Head,
     body: Bytes,
     timings: Timings,
     error: Option<String>,
@@ -47,8 +43,7 @@ pub struct Response {
 impl Response {
     /// What it costs to hold it, roughly.
     fn held_bytes(&self) -> usize {
-        let headers: usize = self.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 64).sum();
-        self.body.len() + headers + size_of::<Self>()
+        self.body.len() + self.head.len() + size_of::<Self>()
     }
 }
 
@@ -82,9 +77,10 @@ impl http::Host for VuState {
         };
         let shown_url = target.as_ref().map_or(&*request.url, |target| &target.url);
         let base = self.request_tags(shown_url, url_symbol, name.as_ref(), own_tags);
-        let exchange = match (&method, headers(&request.headers), target.clone()) {
-            (Some(method), Ok(headers), Some(target)) => {
+        let exchange = match (&method, check_headers(&request.headers), target.clone()) {
+            (Some(method), Ok(()), Some(target)) => {
                 let body = request.body.map(Bytes::from);
+                let headers = request.headers;
                 let outgoing = Outgoing { target, method: method.clone(), headers, body, timeout };
                 self.flight.send(outgoing, base).await
             }
@@ -140,7 +136,7 @@ impl VuState {
 
         let response = Response {
             url: target.map_or_else(|| url.into(), |target| Arc::clone(&target.url)),
-            headers: exchange.headers,
+            head: exchange.head,
             body: exchange.body,
             timings: exchange.timings,
             error: exchange.failure.map(|failure| failure.text),
@@ -168,10 +164,6 @@ impl VuState {
 
     /// An answer that the instance may hold: of its own memory's size in all, at most.
     fn keep_within_limit(&self, exchange: &mut Exchange) {
-        if exchange.body.len() < COPIED_BODY_BYTES {
-            // A slice would keep the connection's whole buffer for as long as the answer is held.
-            exchange.body = Bytes::copy_from_slice(&exchange.body);
-        }
         let wanted = self.held_bytes + exchange.body.len();
         if exchange.failure.is_none() && wanted > self.memory.max_bytes() {
             exchange.body = Bytes::new();
@@ -205,7 +197,7 @@ impl VuState {
 fn unsent(failure: Failure) -> Exchange {
     Exchange {
         status: 0,
-        headers: HeaderMap::new(),
+        head: Head::default(),
         body: Bytes::new(),
         protocol: "",
         failure: Some(failure),
@@ -241,25 +233,6 @@ fn method_id(method: Option<&Method>, registry: &Registry) -> MethodId {
     }
 }
 
-fn headers(given: &[(String, Vec<u8>)]) -> Result<HeaderMap, Failure> {
-    // Three more are added on the way: no second allocation.
-    let mut headers = HeaderMap::with_capacity(given.len() + 3);
-    for (name, value) in given {
-        let invalid = || {
-            Failure::new(
-                ErrorCode::OTHER,
-                "invalid header",
-                format_args!(
-                    "`{name}` or its value cannot be sent; header names are letters, digits and dashes, values one line"
-                ),
-            )
-        };
-        let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| invalid())?;
-        headers.append(header, HeaderValue::from_bytes(value).map_err(|_| invalid())?);
-    }
-    Ok(headers)
-}
-
 impl http::HostParams for VuState {
     fn new(&mut self) -> wasmtime::Result<Resource<Params>> {
         Ok(self.table.push(Params { timeout: None, name: None, tags: TagSetId::EMPTY })?)
@@ -291,12 +264,11 @@ impl http::HostParams for VuState {
 
 impl http::HostResponse for VuState {
     fn header(&mut self, response: Resource<Response>, name: String) -> wasmtime::Result<Option<Vec<u8>>> {
-        Ok(self.table.get(&response)?.headers.get(name.as_str()).map(|value| value.as_bytes().to_vec()))
+        Ok(self.table.get(&response)?.head.get(&name).map(<[u8]>::to_vec))
     }
 
     fn headers(&mut self, response: Resource<Response>) -> wasmtime::Result<Vec<(String, Vec<u8>)>> {
-        let headers = &self.table.get(&response)?.headers;
-        Ok(headers.iter().map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec())).collect())
+        Ok(self.table.get(&response)?.head.all())
     }
 
     fn body(&mut self, response: Resource<Response>) -> wasmtime::Result<Vec<u8>> {

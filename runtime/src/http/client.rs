@@ -5,19 +5,19 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use http_body_util::{BodyExt, Full};
-use hyper::header::{self, HeaderMap, HeaderValue};
-use hyper::{Method, Request, Version};
+use bytes::Bytes;
+use http::Method;
 use tokio::time::Instant;
 
 use super::connection::Connection;
 use super::deadline::Deadline;
 use super::failure::{ErrorCode, Failure};
+use super::h1::{Decoder, Head, Wants, encode};
 use super::meter::Meter;
 use super::rate_limit::RateLimit;
 use super::resolver::Resolver;
 use super::target::{Origin, Target};
+use super::unsent::Unsent;
 use crate::grants::Grants;
 
 /// k6's default.
@@ -34,8 +34,8 @@ pub struct ClientSettings {
     pub grants: Grants,
     /// Names to addresses.
     pub resolver: Resolver,
-    /// The `User-Agent` of requests that bring none.
-    pub user_agent: HeaderValue,
+    /// The `User-Agent` of requests that bring none; empty for none.
+    pub user_agent: String,
     /// The `rps` option.
     pub rate_limit: Option<RateLimit>,
     /// Bodies are read, counted and thrown away.
@@ -55,8 +55,8 @@ pub struct Outgoing {
     pub target: Arc<Target>,
     /// The method.
     pub method: Method,
-    /// Sent in this order, after `Host`.
-    pub headers: HeaderMap,
+    /// Sent in this order, after `Host`. They must have passed [`check_headers`](super::check_headers).
+    pub headers: Vec<(String, Vec<u8>)>,
     /// `None` sends no body.
     pub body: Option<Bytes>,
     /// For the whole exchange; `None` means 60 seconds.
@@ -84,7 +84,7 @@ pub struct Exchange {
     /// The status, or 0 without an answer.
     pub status: u16,
     /// As received.
-    pub headers: HeaderMap,
+    pub head: Head,
     /// As received, or empty.
     pub body: Bytes,
     /// `HTTP/1.1`, or empty without an answer.
@@ -107,14 +107,6 @@ pub struct Client {
     /// Of all its connections: they are used one at a time.
     meter: Arc<Meter>,
     deadline: Deadline,
-}
-
-struct Answer {
-    status: u16,
-    headers: HeaderMap,
-    protocol: &'static str,
-    body: Result<Bytes, Failure>,
-    keep: bool,
 }
 
 impl Client {
@@ -151,7 +143,7 @@ impl Client {
         self.meter.restart();
         let mut exchange = Exchange {
             status: 0,
-            headers: HeaderMap::new(),
+            head: Head::default(),
             body: Bytes::new(),
             protocol: "",
             failure: None,
@@ -182,10 +174,18 @@ impl Client {
     /// Fills in `exchange` as it goes, so that a timeout keeps what is known by then.
     async fn attempt(&mut self, outgoing: Outgoing, started: Instant, exchange: &mut Exchange) {
         let Outgoing { target, method, headers, body, .. } = outgoing;
-        let origin = Arc::clone(&target.origin);
-        let mut request = self.build(&target, method, headers, body);
+        let length = body.as_ref().map(Bytes::len);
+        let user_agent = &self.settings.user_agent;
+        let (mut unsent, asks) =
+            Unsent::new(body.unwrap_or_default(), |out| encode(out, &method, &target, &headers, user_agent, length));
+        drop(headers);
+        let wants = Wants {
+            to_head: method == Method::HEAD,
+            discard: self.settings.discard_response_bodies,
+            max_body_bytes: self.settings.max_body_bytes,
+        };
         loop {
-            let (mut connection, reused) = match self.connect(&origin, started, exchange).await {
+            let (mut connection, reused) = match self.connect(&target.origin, started, exchange).await {
                 Ok(found) => found,
                 Err(failure) => {
                     exchange.timings.blocked = started.elapsed();
@@ -196,49 +196,26 @@ impl Client {
             self.meter.restart();
             let begun = Instant::now();
             exchange.timings.blocked = begun - started;
-            let clock = PhaseClock { begun, exchange: &mut *exchange, meter: self.meter() };
-            match exchange_once(&mut connection, request, &self.settings).await {
-                Ok(answer) => {
-                    clock.finish();
-                    exchange.status = answer.status;
-                    exchange.headers = answer.headers;
-                    exchange.protocol = answer.protocol;
-                    match answer.body {
-                        Ok(body) => exchange.body = body,
-                        Err(failure) => exchange.failure = Some(failure),
-                    }
-                    if answer.keep && exchange.failure.is_none() {
-                        self.keep(origin, connection);
+            let mut reading =
+                Reading { begun, exchange: &mut *exchange, meter: &self.meter, decoder: Decoder::new(wants) };
+            match connection.exchange(&mut unsent, &mut reading.decoder, &self.meter).await {
+                Ok(all_sent) => {
+                    let keep = reading.keeps() && all_sent && !asks.close;
+                    drop(reading);
+                    if keep {
+                        self.keep(Arc::clone(&target.origin), connection);
                     }
                     return;
                 }
                 // The peer closed a kept connection in the very moment when it was taken up again, and nothing of the request
                 // left: it goes out once more on a new connection, as every HTTP client does (RFC 9112, 9.3.1).
-                Err((_, Some(unsent))) if reused => request = unsent,
-                Err((failure, _)) => {
-                    clock.finish();
-                    exchange.failure = Some(failure);
+                Err(broken) if reused && broken.unsent => {}
+                Err(broken) => {
+                    reading.exchange.failure = Some(broken.failure);
                     return;
                 }
             }
         }
-    }
-
-    fn build(&self, target: &Target, method: Method, headers: HeaderMap, body: Option<Bytes>) -> Request<Full<Bytes>> {
-        let mut request = Request::new(Full::new(body.unwrap_or_default()));
-        *request.method_mut() = method;
-        *request.uri_mut() = target.path.clone();
-        *request.headers_mut() = headers;
-        let headers = request.headers_mut();
-        // hyper frames the body itself: two opinions about its length would be a request nobody can read.
-        headers.remove(header::CONTENT_LENGTH);
-        headers.remove(header::TRANSFER_ENCODING);
-        headers.entry(header::HOST).or_insert_with(|| target.host_header.clone());
-        headers.entry(header::USER_AGENT).or_insert_with(|| self.settings.user_agent.clone());
-        if let Some(authorization) = &target.authorization {
-            headers.entry(header::AUTHORIZATION).or_insert_with(|| authorization.clone());
-        }
-        request
     }
 
     /// A kept connection that still works, or a new one; and which of the two it is.
@@ -249,15 +226,15 @@ impl Client {
         exchange: &mut Exchange,
     ) -> Result<(Connection, bool), Failure> {
         if let Some(position) = self.kept.iter().position(|(kept, _)| kept == origin) {
-            let (_, mut connection) = self.kept.swap_remove(position);
-            if connection.is_ready().await {
+            let (_, connection) = self.kept.swap_remove(position);
+            if connection.is_ready() {
                 return Ok((connection, true));
             }
         }
         let addresses = self.resolve(origin).await?;
         exchange.timings.blocked = started.elapsed();
         let dialing = Instant::now();
-        let connection = Connection::open(&addresses, origin.port, &self.meter).await;
+        let connection = Connection::open(&addresses, origin.port).await;
         exchange.timings.connecting = dialing.elapsed();
         Ok((connection?, false))
     }
@@ -298,21 +275,34 @@ impl Client {
     }
 }
 
-/// Reads the phases off the meter however the exchange ends: by an answer, by an error, or by being dropped at its timeout.
-struct PhaseClock<'a> {
+/// An answer on its way. However the exchange ends (by an answer, by an error, or by being dropped at its timeout), what came and where the
+/// time went is in it.
+struct Reading<'a> {
     begun: Instant,
     exchange: &'a mut Exchange,
-    meter: Arc<Meter>,
+    meter: &'a Meter,
+    decoder: Decoder,
 }
 
-impl PhaseClock<'_> {
-    /// By being dropped.
-    fn finish(self) {}
+impl Reading<'_> {
+    /// Whether the connection may serve another request.
+    fn keeps(&mut self) -> bool {
+        self.decoder.answer().is_some_and(|answer| answer.keep)
+    }
 }
 
-impl Drop for PhaseClock<'_> {
+impl Drop for Reading<'_> {
     fn drop(&mut self) {
         let ended = Instant::now();
+        let complete = self.decoder.is_over();
+        if let Some(answer) = self.decoder.answer() {
+            self.exchange.status = answer.status;
+            self.exchange.protocol = answer.protocol;
+            self.exchange.head = std::mem::take(&mut answer.head);
+            if complete {
+                self.exchange.body = answer.take_body();
+            }
+        }
         let timings = &mut self.exchange.timings;
         let first_write = self.meter.first_write().unwrap_or(self.begun);
         let written = self.meter.last_write().unwrap_or(first_write);
@@ -326,65 +316,4 @@ impl Drop for PhaseClock<'_> {
         self.exchange.bytes_sent += self.meter.bytes_written();
         self.exchange.bytes_received += self.meter.bytes_read();
     }
-}
-
-/// The request is on its way when this returns; the future brings the answer.
-fn exchange_once<'a>(
-    connection: &'a mut Connection,
-    request: Request<Full<Bytes>>,
-    settings: &'a ClientSettings,
-) -> impl Future<Output = Result<Answer, (Failure, Option<Request<Full<Bytes>>>)>> + 'a {
-    let asks_to_close = wants_close(request.headers());
-    let answer = connection.begin(request);
-    async move {
-        let (head, mut incoming) = connection.answer(answer).await?.into_parts();
-        let protocol = match head.version {
-            Version::HTTP_10 => "HTTP/1.0",
-            _ => "HTTP/1.1",
-        };
-        let body = connection.drive(pin!(read_body(&mut incoming, settings))).await;
-        let keep = !asks_to_close && !wants_close(&head.headers) && head.version != Version::HTTP_10;
-        Ok(Answer { status: head.status.as_u16(), headers: head.headers, protocol, body, keep })
-    }
-}
-
-fn wants_close(headers: &HeaderMap) -> bool {
-    headers
-        .get_all(header::CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .any(|value| value.split(',').any(|token| token.trim().eq_ignore_ascii_case("close")))
-}
-
-/// Most answers are one chunk, which is kept as it is, without a copy.
-async fn read_body(incoming: &mut hyper::body::Incoming, settings: &ClientSettings) -> Result<Bytes, Failure> {
-    let mut first = Bytes::new();
-    let mut all = BytesMut::new();
-    while let Some(frame) = incoming.frame().await {
-        let Ok(data) = frame.map_err(|error| Failure::exchange(&error))?.into_data() else {
-            continue;
-        };
-        if settings.discard_response_bodies {
-            continue;
-        }
-        if all.len().max(first.len()) + data.len() > settings.max_body_bytes {
-            return Err(Failure::new(
-                ErrorCode::OTHER,
-                "body too long",
-                format_args!(
-                    "over {} bytes; set discardResponseBodies, or raise --memory-limit",
-                    settings.max_body_bytes
-                ),
-            ));
-        }
-        if first.is_empty() {
-            first = data;
-        } else {
-            if all.is_empty() {
-                all.extend_from_slice(&first);
-            }
-            all.extend_from_slice(&data);
-        }
-    }
-    Ok(if all.is_empty() { first } else { all.freeze() })
 }

@@ -1,48 +1,58 @@
-//! One keep-alive connection, driven by whoever waits for its answer.
+//! One keep-alive connection, driven by whoever waits for its answer. At rest it holds a socket and nothing else.
 
+use std::cell::RefCell;
 use std::future::poll_fn;
+use std::io::{self, IoSlice};
 use std::net::{IpAddr, SocketAddr};
-use std::pin::{Pin, pin};
-use std::sync::Arc;
+use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body_util::Full;
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::failure::{ErrorCode, Failure};
-use super::meter::{Meter, Metered};
+use super::h1::Decoder;
+use super::meter::Meter;
+use super::unsent::Unsent;
 
 /// How long connecting may take: k6's dial timeout.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// hyper's reading buffer starts at 8 KiB and grows for long heads: a virtual user that only waits should not hold more.
-const MAX_BUFFER_BYTES: usize = 64 * 1024;
+/// What is read at once.
+const READ_BYTES: usize = 64 * 1024;
 
-type Request = hyper::Request<Full<Bytes>>;
-type Sent = Result<hyper::Response<hyper::body::Incoming>, hyper::client::conn::TrySendError<Request>>;
-type Driver = http1::Connection<TokioIo<Metered<TcpStream>>, Full<Bytes>>;
+thread_local! {
+    /// Where a thread's connections read to, one after the other: what they read is decoded before the next one does.
+    static INPUT: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into_boxed_slice());
+}
 
-/// A connection and the future that moves its bytes. Nothing moves between requests: what the peer did meanwhile is seen when the
-/// next request begins.
+/// A connection. Nothing moves between requests: what the peer did meanwhile is seen when the next request begins.
 #[derive(Debug)]
-pub(crate) struct Connection {
-    sender: http1::SendRequest<Full<Bytes>>,
-    /// `None` once it ended.
-    driver: Option<Pin<Box<Driver>>>,
+pub(super) struct Connection {
+    stream: TcpStream,
+}
+
+/// Why an exchange ended without an answer.
+#[derive(Debug)]
+pub(super) struct Broken {
+    pub(super) failure: Failure,
+    /// No byte of the request left: it may be sent again.
+    pub(super) unsent: bool,
 }
 
 impl Connection {
-    /// Connects to the first address that answers. What moves is noted in `meter`.
-    pub(crate) async fn open(addresses: &[IpAddr], port: u16, meter: &Arc<Meter>) -> Result<Self, Failure> {
+    /// Connects to the first address that answers.
+    pub(super) async fn open(addresses: &[IpAddr], port: u16) -> Result<Self, Failure> {
         let mut failure = Failure::new(ErrorCode::DIAL, "connecting failed", "the name has no address");
         for address in addresses {
             let peer = SocketAddr::new(*address, port);
             match tokio::time::timeout(DIAL_TIMEOUT, TcpStream::connect(peer)).await {
-                Ok(Ok(stream)) => return Self::shake_hands(stream, Arc::clone(meter)).await,
+                Ok(Ok(stream)) => {
+                    // Small requests must leave at once; a failure here only makes them slower.
+                    let _ = stream.set_nodelay(true);
+                    return Ok(Self { stream });
+                }
                 Ok(Err(error)) => failure = Failure::dial(&error, peer),
                 Err(_elapsed) => failure = Failure::new(ErrorCode::DIAL_TIMEOUT, "connecting timed out", peer),
             }
@@ -50,61 +60,83 @@ impl Connection {
         Err(failure)
     }
 
-    async fn shake_hands(stream: TcpStream, meter: Arc<Meter>) -> Result<Self, Failure> {
-        // Small requests must leave at once; a failure here only makes them slower.
-        let _ = stream.set_nodelay(true);
-        let io = TokioIo::new(Metered::new(stream, meter));
-        let (sender, driver) = http1::Builder::new()
-            .max_buf_size(MAX_BUFFER_BYTES)
-            .handshake(io)
-            .await
-            .map_err(|error| Failure::exchange(&error))?;
-        Ok(Self { sender, driver: Some(Box::pin(driver)) })
+    /// Whether another request can be sent. A peer that closed the connection meanwhile, or said something unasked, is found out
+    /// before a request is lost on it.
+    pub(super) fn is_ready(&self) -> bool {
+        let error = self.stream.try_read(&mut [0]).err();
+        error.is_some_and(|error| error.kind() == io::ErrorKind::WouldBlock)
     }
 
-    /// Whether another request can be sent. Looks at the socket, so that a connection which the peer closed meanwhile is
-    /// found out before a request is lost on it.
-    /// One that is still busy with its last request (the answer came before the request had left) is not waited for.
-    pub(crate) async fn is_ready(&mut self) -> bool {
-        poll_fn(|cx| {
-            self.poll_driver(cx);
-            let ready = self.driver.is_some() && matches!(self.sender.poll_ready(cx), Poll::Ready(Ok(())));
-            Poll::Ready(ready)
-        })
-        .await
-    }
-
-    /// Hands a request over to be sent; [`answer`](Self::answer) sends it.
-    pub(crate) fn begin(&mut self, request: Request) -> impl Future<Output = Sent> + use<> {
-        self.sender.try_send_request(request)
-    }
-
-    /// Waits for the head of the answer. If the request never left, it comes back with the error.
-    pub(crate) async fn answer(
+    /// Sends a request and feeds what comes back to `decoder`, until the answer is complete. `Ok` says whether the whole request
+    /// had left by then.
+    pub(super) async fn exchange(
         &mut self,
-        sent: impl Future<Output = Sent>,
-    ) -> Result<hyper::Response<hyper::body::Incoming>, (Failure, Option<Request>)> {
-        self.drive(pin!(sent)).await.map_err(|mut error| {
-            let request = error.take_message();
-            (Failure::exchange(error.error()), request)
-        })
-    }
-
-    /// Polls `future` together with the connection that it waits for.
-    pub(crate) async fn drive<F: Future>(&mut self, mut future: Pin<&mut F>) -> F::Output {
+        unsent: &mut Unsent,
+        decoder: &mut Decoder,
+        meter: &Meter,
+    ) -> Result<bool, Broken> {
+        let mut write_error = None;
         poll_fn(|cx| {
-            self.poll_driver(cx);
-            future.as_mut().poll(cx)
+            let mut sent = write_error.is_some() || unsent.is_empty();
+            while !sent {
+                match self.poll_write(unsent, meter, cx) {
+                    Poll::Ready(Ok(())) => sent = unsent.is_empty(),
+                    // The peer may have answered before it closed: its word counts for more than the broken pipe.
+                    Poll::Ready(Err(error)) => {
+                        write_error = Some(error);
+                        sent = true;
+                    }
+                    Poll::Pending => break,
+                }
+            }
+            loop {
+                match self.poll_read(decoder, meter, cx) {
+                    Poll::Ready(Ok(())) if decoder.is_over() => {
+                        return Poll::Ready(Ok(write_error.is_none() && unsent.is_empty()));
+                    }
+                    Poll::Ready(Ok(())) => {}
+                    Poll::Ready(Err(failure)) => {
+                        let failure = write_error.take().map_or(failure, |error| Failure::exchange(&error));
+                        return Poll::Ready(Err(Broken { failure, unsent: meter.bytes_written() == 0 }));
+                    }
+                    Poll::Pending => return Poll::Pending,
+                }
+            }
         })
         .await
     }
 
-    /// Errors reach the waiting request through hyper's own channel; here it only matters that the connection is over.
-    fn poll_driver(&mut self, cx: &mut Context<'_>) {
-        if let Some(driver) = &mut self.driver
-            && driver.as_mut().poll(cx).is_ready()
-        {
-            self.driver = None;
-        }
+    fn poll_write(&mut self, unsent: &mut Unsent, meter: &Meter, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let started_ns = meter.now_ns();
+        let stream = Pin::new(&mut self.stream);
+        let result = match unsent.parts() {
+            (head, []) => stream.poll_write(cx, head),
+            ([], body) => stream.poll_write(cx, body),
+            (head, body) => stream.poll_write_vectored(cx, &[IoSlice::new(head), IoSlice::new(body)]),
+        };
+        result.map(|written| match written {
+            Ok(0) => Err(io::ErrorKind::WriteZero.into()),
+            Ok(bytes) => {
+                unsent.advance(bytes);
+                meter.wrote(bytes, started_ns);
+                Ok(())
+            }
+            Err(error) => Err(error),
+        })
+    }
+
+    fn poll_read(&mut self, decoder: &mut Decoder, meter: &Meter, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        INPUT.with_borrow_mut(|input| {
+            let mut input = ReadBuf::new(input);
+            let read = Pin::new(&mut self.stream).poll_read(cx, &mut input);
+            read.map(|result| match result {
+                Ok(()) if input.filled().is_empty() => decoder.end_of_stream(),
+                Ok(()) => {
+                    meter.read(input.filled().len());
+                    decoder.feed(input.filled())
+                }
+                Err(error) => Err(Failure::exchange(&error)),
+            })
+        })
     }
 }

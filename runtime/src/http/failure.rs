@@ -1,6 +1,5 @@
 //! What can go wrong with a request, under k6's error codes.
 
-use std::error::Error as StdError;
 use std::io;
 
 /// k6's numeric error codes, as far as plain HTTP/1.1 can produce them.
@@ -83,28 +82,15 @@ impl Failure {
         }
     }
 
-    /// The exchange failed in hyper.
-    pub(crate) fn exchange(error: &hyper::Error) -> Self {
-        if let Some(io) = io_cause(error) {
-            return match io.kind() {
-                io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::UnexpectedEof => {
-                    Self::new(ErrorCode::RESET_BY_PEER, "connection reset by peer", io)
-                }
-                io::ErrorKind::BrokenPipe => Self::new(ErrorCode::BROKEN_PIPE, "broken pipe", io),
-                _ => Self::new(ErrorCode::TCP, "connection failed", io),
-            };
+    /// Reading or writing failed in the middle of an exchange.
+    pub(crate) fn exchange(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::UnexpectedEof => {
+                Self::new(ErrorCode::RESET_BY_PEER, "connection reset by peer", error)
+            }
+            io::ErrorKind::BrokenPipe => Self::new(ErrorCode::BROKEN_PIPE, "broken pipe", error),
+            _ => Self::new(ErrorCode::TCP, "connection failed", error),
         }
-        if error.is_incomplete_message() || error.is_canceled() || error.is_closed() {
-            return Self::new(
-                ErrorCode::RESET_BY_PEER,
-                "connection closed by peer",
-                "it was closed before the answer was complete",
-            );
-        }
-        if error.is_parse() {
-            return Self::new(ErrorCode::OTHER, "answer is not HTTP", error);
-        }
-        Self::new(ErrorCode::OTHER, "request failed", error)
     }
 }
 
@@ -118,17 +104,6 @@ fn out_of_descriptors(error: &io::Error) -> Option<Failure> {
             "this machine's limit of open files is reached; raise it with `ulimit -n`, or use fewer VUs",
         )
     })
-}
-
-fn io_cause<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a io::Error> {
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        if let Some(io) = error.downcast_ref::<io::Error>() {
-            return Some(io);
-        }
-        cause = error.source();
-    }
-    None
 }
 
 #[cfg(test)]

@@ -3,8 +3,6 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use hyper::Uri;
-use hyper::header::HeaderValue;
 use url::{Host, Url};
 
 /// What RFC 9110 (4.1) asks every server to take, rounded up. Also a limit on what is cached for a module.
@@ -18,11 +16,11 @@ pub struct Target {
     /// Who is connected to.
     pub origin: Arc<Origin>,
     /// The path and query to request.
-    pub path: Uri,
+    pub path: Box<str>,
     /// The `Host` header.
-    pub host_header: HeaderValue,
+    pub host_header: Box<str>,
     /// `Authorization: Basic …`, if the URL names a user.
-    pub authorization: Option<HeaderValue>,
+    pub authorization: Option<Box<str>>,
 }
 
 /// A host and port. Connections are kept by it.
@@ -109,9 +107,9 @@ impl Target {
             None => return Err(invalid("it has no host".to_owned())),
         };
         let port = url.port_or_known_default().filter(|port| *port != 0).ok_or_else(|| invalid("port 0".to_owned()))?;
-        let path = url[url::Position::BeforePath..].parse::<Uri>().map_err(|error| invalid(error.to_string()))?;
-        let authority = &url[url::Position::BeforeHost..url::Position::AfterPort];
-        let host_header = HeaderValue::from_str(authority).map_err(|error| invalid(error.to_string()))?;
+        // Both are percent-encoded ASCII by now, without blanks: they cannot end a line.
+        let path = url[url::Position::BeforePath..].into();
+        let host_header = url[url::Position::BeforeHost..url::Position::AfterPort].into();
         Ok(Self {
             url: url.as_str().into(),
             origin: Arc::new(Origin { host, port, address }),
@@ -123,7 +121,7 @@ impl Target {
 }
 
 /// RFC 7617: user and password, percent-decoded, joined by a colon, in base 64.
-fn basic_authorization(url: &Url) -> Option<HeaderValue> {
+fn basic_authorization(url: &Url) -> Option<Box<str>> {
     use base64::Engine as _;
     if url.username().is_empty() && url.password().is_none() {
         return None;
@@ -132,11 +130,7 @@ fn basic_authorization(url: &Url) -> Option<HeaderValue> {
     let mut credentials = decoded(url.username());
     credentials.push(b':');
     credentials.extend(decoded(url.password().unwrap_or_default()));
-    let mut value =
-        HeaderValue::try_from(format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(credentials)))
-            .ok()?;
-    value.set_sensitive(true);
-    Some(value)
+    Some(format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(credentials)).into())
 }
 
 /// A URL in an error message: a module may pass megabytes.
@@ -157,12 +151,21 @@ mod tests {
         let target = Target::parse("http://User:secret@EXAMPLE.com:8080/a%20b?x=1&y=é#part").unwrap();
         assert_eq!(target.origin.to_string(), "example.com:8080");
         assert_eq!(target.path.to_string(), "/a%20b?x=1&y=%C3%A9");
-        assert_eq!(target.host_header, "example.com:8080");
+        assert_eq!(&*target.host_header, "example.com:8080");
         assert_eq!(&*target.url, "http://example.com:8080/a%20b?x=1&y=%C3%A9");
-        assert_eq!(target.authorization.unwrap(), "Basic VXNlcjpzZWNyZXQ=");
+        assert_eq!(&*target.authorization.unwrap(), "Basic VXNlcjpzZWNyZXQ=");
         let target = Target::parse("http://[::1]/").unwrap();
         assert_eq!((target.origin.port, target.origin.to_string().as_str()), (80, "[::1]:80"));
-        assert_eq!(target.host_header, "[::1]");
+        assert_eq!(&*target.host_header, "[::1]");
+    }
+
+    #[test]
+    fn nothing_in_a_url_can_end_the_request_line() {
+        for text in ["http://a/x\r\ny: z", "http://a/x y", "http://a/?q=\r\n", "http://a/\u{85}\0", "http://a/?a b"] {
+            let target = Target::parse(text).unwrap();
+            let line = format!("{}{}", target.path, target.host_header);
+            assert!(line.bytes().all(|byte| byte.is_ascii_graphic()), "{text:?}: {line:?}");
+        }
     }
 
     #[test]

@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use hyper::header::{HeaderMap, HeaderName, HeaderValue};
-use hyper::{Method, header};
+use http::Method;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -18,7 +17,7 @@ fn settings() -> ClientSettings {
     ClientSettings {
         grants,
         resolver: Resolver::default(),
-        user_agent: HeaderValue::from_static("test/1"),
+        user_agent: "test/1".to_owned(),
         rate_limit: None,
         discard_response_bodies: false,
         no_connection_reuse: false,
@@ -35,7 +34,7 @@ fn get(url: &str) -> Outgoing {
     Outgoing {
         target: Arc::new(Target::parse(url).unwrap()),
         method: Method::GET,
-        headers: HeaderMap::new(),
+        headers: Vec::new(),
         body: None,
         timeout: Some(Duration::from_secs(20)),
     }
@@ -116,7 +115,7 @@ async fn a_connection_is_used_again_and_bytes_are_counted() {
     for exchange in [&first, &second] {
         assert_eq!((exchange.status, exchange.protocol), (200, "HTTP/1.1"));
         assert!(exchange.failure.is_none(), "{exchange:?}");
-        assert_eq!(exchange.headers["x-a"], "b");
+        assert_eq!(exchange.head.get("x-a"), Some(&b"b"[..]));
         let text = String::from_utf8_lossy(&exchange.body).into_owned();
         assert_eq!(text, format!("connection 0, {} bytes", exchange.bytes_sent), "every byte sent was counted");
         let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nx-a: b\r\n\r\n", text.len());
@@ -183,10 +182,9 @@ async fn headers_host_agent_and_user_are_sent() {
     assert!(text.starts_with("GET /x HTTP/1.1\r\n"), "{text}");
     assert!(text.contains(&format!("host: {authority}\r\n")) && text.contains("user-agent: test/1\r\n"), "{text}");
     let mut outgoing = post(&format!("http://ann:pass@{authority}/y?q=1"), "body");
-    outgoing.headers.append(header::USER_AGENT, HeaderValue::from_static("mine"));
-    outgoing.headers.append(header::CONTENT_LENGTH, HeaderValue::from_static("999"));
-    outgoing.headers.append(HeaderName::from_static("x-twice"), HeaderValue::from_static("1"));
-    outgoing.headers.append(HeaderName::from_static("x-twice"), HeaderValue::from_static("2"));
+    for (name, value) in [("user-agent", "mine"), ("content-length", "999"), ("x-twice", "1"), ("x-twice", "2")] {
+        outgoing.headers.push((name.to_owned(), value.as_bytes().to_vec()));
+    }
     let text = String::from_utf8_lossy(&client.send(outgoing).await.body).into_owned();
     for part in [
         "POST /y?q=1 ",

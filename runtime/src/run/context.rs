@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use hyper::header::HeaderValue;
-
 use crate::grants::Grants;
 use crate::host::context::{InstanceLimits, ScenarioContext, TestContext};
 use crate::http::{ClientSettings, RateLimit, Resolver};
@@ -27,7 +25,7 @@ pub(super) fn sandbox(log: Log, memory_bytes: usize) -> Arc<TestContext> {
         http: Arc::new(ClientSettings {
             grants: Grants::default(),
             resolver: Resolver::default(),
-            user_agent: HeaderValue::from_static(""),
+            user_agent: String::new(),
             rate_limit: None,
             discard_response_bodies: true,
             no_connection_reuse: true,
@@ -82,8 +80,7 @@ pub(super) fn of_plan(plan: &Plan, surroundings: Surroundings) -> TestContext {
         http: Arc::new(ClientSettings {
             grants,
             resolver: Resolver::default(),
-            user_agent: HeaderValue::from_str(&plan.user_agent)
-                .unwrap_or_else(|_| HeaderValue::from_static("flashcrowd")),
+            user_agent: plan.user_agent.clone(),
             #[expect(clippy::cast_precision_loss, reason = "nobody asks for 2^53 requests a second")]
             rate_limit: plan.rps.and_then(|rps| RateLimit::new(rps as f64)),
             discard_response_bodies: plan.discard_response_bodies,

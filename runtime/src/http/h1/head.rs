@@ -1,0 +1,162 @@
+//! The head of an answer.
+
+use std::mem::MaybeUninit;
+
+use httparse::{Header, ParserConfig, Status};
+
+use super::body::Body;
+use crate::http::failure::{ErrorCode, Failure};
+
+/// As most servers and proxies.
+const MAX_HEADERS: usize = 128;
+
+/// The head of an answer as it came: taken apart again only when somebody asks for a header.
+#[derive(Debug, Clone, Default)]
+pub struct Head(Box<[u8]>);
+
+/// What a head says about what follows it.
+#[derive(Debug)]
+pub(super) struct Parsed {
+    pub(super) status: u16,
+    pub(super) protocol: &'static str,
+    pub(super) body: Body,
+    /// Whether the connection may be used again, once the body is over.
+    pub(super) keep: bool,
+    /// Length of the head, in bytes.
+    pub(super) bytes: usize,
+}
+
+impl Head {
+    pub(super) fn new(bytes: &[u8]) -> Self {
+        Self(bytes.into())
+    }
+
+    /// The first value of a header, compared without case.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&[u8]> {
+        self.visit(|headers| {
+            headers.iter().find(|header| header.name.eq_ignore_ascii_case(name)).map(|header| header.value)
+        })
+    }
+
+    /// Every header in the order of arrival; names in lower case.
+    #[must_use]
+    pub fn all(&self) -> Vec<(String, Vec<u8>)> {
+        let owned = |header: &Header<'_>| (header.name.to_ascii_lowercase(), header.value.to_vec());
+        self.visit(|headers| Some(headers.iter().map(owned).collect())).unwrap_or_default()
+    }
+
+    /// Bytes held.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none: nothing was answered.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn visit<'a, T>(&'a self, visit: impl FnOnce(&[Header<'a>]) -> Option<T>) -> Option<T> {
+        let mut headers = [MaybeUninit::uninit(); MAX_HEADERS];
+        let mut response = httparse::Response::new(&mut []);
+        let parsed = ParserConfig::default().parse_response_with_uninit_headers(&mut response, &self.0, &mut headers);
+        parsed.is_ok().then_some(())?;
+        visit(response.headers)
+    }
+}
+
+/// Parses the head at the beginning of `bytes`; `None` while it is not complete.
+///
+/// # Errors
+/// When this is no HTTP, or its framing is ambiguous: a length that two readers may understand in two ways is refused, not guessed.
+pub(super) fn parse(bytes: &[u8], to_head: bool) -> Result<Option<Parsed>, Failure> {
+    let mut headers = [MaybeUninit::uninit(); MAX_HEADERS];
+    let mut response = httparse::Response::new(&mut []);
+    let length = match ParserConfig::default().parse_response_with_uninit_headers(&mut response, bytes, &mut headers) {
+        Ok(Status::Complete(length)) => length,
+        Ok(Status::Partial) => return Ok(None),
+        Err(error) => return Err(not_http(error)),
+    };
+    let (Some(status), Some(version)) = (response.code, response.version) else {
+        return Err(not_http("no status line"));
+    };
+    let framing = Framing::of(response.headers)?;
+    let modern = version == 1;
+    let body = match (status, &framing) {
+        _ if to_head => Body::Nothing,
+        (100..=199 | 204 | 304, _) => Body::Nothing,
+        // RFC 9112, 6.3: a transfer coding overrides a length.
+        (_, Framing { transfer: Some(Transfer::Chunked), .. }) if modern => Body::chunked(),
+        (_, Framing { transfer: Some(_), .. }) => Body::UntilClose,
+        (_, Framing { length: Some(length), .. }) => Body::of_length(*length),
+        _ => Body::UntilClose,
+    };
+    // Both a length and a coding: somebody in between may have understood the other one.
+    let ambiguous = framing.transfer.is_some() && framing.length.is_some();
+    let keep = modern && !framing.close && !ambiguous && status != 101 && !matches!(body, Body::UntilClose);
+    let protocol = if modern { "HTTP/1.1" } else { "HTTP/1.0" };
+    Ok(Some(Parsed { status, protocol, body, keep, bytes: length }))
+}
+
+#[derive(Debug, Default)]
+struct Framing {
+    length: Option<u64>,
+    transfer: Option<Transfer>,
+    close: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Transfer {
+    Chunked,
+    Other,
+}
+
+impl Framing {
+    fn of(headers: &[Header<'_>]) -> Result<Self, Failure> {
+        let mut framing = Self::default();
+        for header in headers {
+            match header.name.len() {
+                10 if header.name.eq_ignore_ascii_case("connection") => framing.close |= lists(header.value, b"close"),
+                14 if header.name.eq_ignore_ascii_case("content-length") => {
+                    for text in header.value.split(|byte| *byte == b',') {
+                        let length =
+                            decimal(text.trim_ascii()).ok_or_else(|| not_http("a length that is no number"))?;
+                        if framing.length.is_some_and(|known| known != length) {
+                            return Err(not_http("two lengths"));
+                        }
+                        framing.length = Some(length);
+                    }
+                }
+                17 if header.name.eq_ignore_ascii_case("transfer-encoding") => {
+                    let last = header.value.rsplit(|byte| *byte == b',').next().unwrap_or_default();
+                    let chunked = last.trim_ascii().eq_ignore_ascii_case(b"chunked");
+                    framing.transfer = Some(if chunked { Transfer::Chunked } else { Transfer::Other });
+                }
+                _ => {}
+            }
+        }
+        Ok(framing)
+    }
+}
+
+/// Whether a comma-separated list has this element, compared without case.
+pub(super) fn lists(value: &[u8], element: &[u8]) -> bool {
+    value.split(|byte| *byte == b',').any(|each| each.trim_ascii().eq_ignore_ascii_case(element))
+}
+
+/// Digits and nothing else: not even a sign.
+fn decimal(text: &[u8]) -> Option<u64> {
+    if text.is_empty() {
+        return None;
+    }
+    text.iter().try_fold(0_u64, |number, digit| {
+        let digit = digit.is_ascii_digit().then(|| u64::from(digit - b'0'))?;
+        number.checked_mul(10)?.checked_add(digit)
+    })
+}
+
+pub(super) fn not_http(detail: impl std::fmt::Display) -> Failure {
+    Failure::new(ErrorCode::OTHER, "answer is not HTTP", detail)
+}

@@ -1,0 +1,11 @@
+//! HTTP/1.1 (RFC 9112) as bytes: requests out, answers in. Nothing here reads or writes a socket.
+
+mod body;
+mod decoder;
+mod encode;
+mod head;
+
+pub(super) use decoder::{Decoder, Wants};
+pub(crate) use encode::check_headers;
+pub(super) use encode::encode;
+pub use head::Head;
