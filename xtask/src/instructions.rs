@@ -17,11 +17,9 @@ const FIGURES: &str = "runtime/benches/instructions.json";
 const TOLERANCE_PERCENT: f64 = 2.0;
 /// The dependencies are those of the tests, so that nothing is compiled that is not there already; the runtime itself is optimised.
 const OPTIMISED: [&str; 4] = ["opt-level=3", "codegen-units=1", "debug-assertions=false", "overflow-checks=false"];
-/// libc's copying depends on the processor, and the allocator gives memory back when time has passed: neither may count.
-const ENVIRONMENT: [(&str, &str); 2] = [
-    ("GLIBC_TUNABLES", "glibc.cpu.hwcaps=-AVX2,-AVX512F,-AVX512VL,-ERMS,-FSRM,-AVX_Fast_Unaligned_Load"),
-    ("MIMALLOC_PURGE_DELAY", "-1"),
-];
+/// libc's copying depends on the processor: that must not count.
+const ENVIRONMENT: [(&str, &str); 1] =
+    [("GLIBC_TUNABLES", "glibc.cpu.hwcaps=-AVX2,-AVX512F,-AVX512VL,-ERMS,-FSRM,-AVX_Fast_Unaligned_Load")];
 
 /// Where what callgrind found is kept.
 fn folder() -> PathBuf {

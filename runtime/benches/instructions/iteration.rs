@@ -19,7 +19,6 @@ use flashcrowd_runtime::scheduler::Schedule;
 use flashcrowd_runtime::shard::Placement;
 use flashcrowd_runtime::stop::StopToken;
 use flashcrowd_runtime::worker::worker;
-use hyper::header::HeaderValue;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
@@ -96,7 +95,7 @@ fn test(registry: &Arc<Registry>, url: String) -> TestContext {
         http: Arc::new(ClientSettings {
             grants,
             resolver: Resolver::default(),
-            user_agent: HeaderValue::from_static("flashcrowd"),
+            user_agent: "flashcrowd".to_owned(),
             rate_limit: None,
             discard_response_bodies: false,
             no_connection_reuse: false,

@@ -10,10 +10,6 @@ mod pacing;
 use std::path::Path;
 use std::process::ExitCode;
 
-/// As in the `runtime` binary.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// One hot path.
 struct Bench {
     name: &'static str,
