@@ -228,7 +228,7 @@ impl Chart<'_> {
         if self.series.len() > 1 {
             chart
                 .configure_series_labels()
-                .position(SeriesLabelPosition::UpperLeft)
+                .position(SeriesLabelPosition::LowerRight)
                 .label_font((FONT, 18).into_font().color(&TEXT))
                 .draw()?;
         }

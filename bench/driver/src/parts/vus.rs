@@ -234,15 +234,15 @@ fn text(sizes: &[Size]) -> String {
     );
     for size in sizes {
         if let Some(refusal) = &size.refused {
-            let _ = write!(
+            let vus = size.vus;
+            let _ = writeln!(
                 text,
-                "\n{} VUs were **refused** by the machine's limits, as the runtime said: `{refusal}`.",
-                size.vus
+                "\n{vus} VUs were **refused** by the machine's limits. The runtime said:\n\n> {refusal}"
             );
             text += if size.raised {
-                " The figures above are of runs with `vm.max_map_count` raised to 1000000 (and put back afterwards).\n"
+                "\nThe figures above are of runs with `vm.max_map_count` raised to 1000000 (and put back afterwards).\n"
             } else {
-                "\n"
+                ""
             };
         }
     }
