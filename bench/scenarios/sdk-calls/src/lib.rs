@@ -74,6 +74,7 @@ fn options() -> Options {
 }
 
 #[flashcrowd::scenario]
+#[expect(clippy::print_stdout, reason = "a module's standard output becomes lines of the log, which the bench reads")]
 fn sdk_calls() {
     let times: u32 = env_parse("CALLS").unwrap_or(1).max(1);
     let (name, call) = CALLS[exec::scenario_iteration() as usize % CALLS.len()];
