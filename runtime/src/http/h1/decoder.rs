@@ -107,10 +107,12 @@ impl Decoder {
             self.pending.extend_from_slice(input);
             &self.pending
         };
-        let Some(parsed) = head::parse(bytes, self.wants.to_head)? else {
-            if bytes.len() > MAX_HEAD_BYTES {
-                return Err(not_http(format_args!("a head of more than {MAX_HEAD_BYTES} bytes")));
-            }
+        let parsed = head::parse(bytes, self.wants.to_head)?;
+        // The same limit however the head comes: in pieces, it may be complete only with the one that is beyond.
+        if parsed.as_ref().map_or(bytes.len(), |parsed| parsed.bytes) > MAX_HEAD_BYTES {
+            return Err(not_http(format_args!("a head of more than {MAX_HEAD_BYTES} bytes")));
+        }
+        let Some(parsed) = parsed else {
             if before == 0 {
                 self.pending.extend_from_slice(input);
             }

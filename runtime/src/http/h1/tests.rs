@@ -122,6 +122,18 @@ fn what_is_no_http_is_refused() {
 }
 
 #[test]
+fn a_head_beyond_the_limit_is_refused_in_one_piece_and_in_many() {
+    let head = |padding: usize| format!("HTTP/1.1 200 OK\r\ncontent-length: 0\r\nx: {}\r\n\r\n", "y".repeat(padding));
+    let (long, largest) = (head(70_000), head(65_536 - head(0).len()));
+    for size in [1_000, 60_000, 100_000] {
+        let pieces: Vec<&[u8]> = long.as_bytes().chunks(size).collect();
+        assert!(decoded(WANTS, &pieces, true).unwrap_err().text.contains("65536 bytes"), "in pieces of {size}");
+        let pieces: Vec<&[u8]> = largest.as_bytes().chunks(size).collect();
+        assert_eq!(decoded(WANTS, &pieces, true).unwrap().0, 200, "in pieces of {size}");
+    }
+}
+
+#[test]
 fn a_body_beyond_the_limit_is_refused_before_it_comes() {
     let wants = Wants { max_body_bytes: 4, ..WANTS };
     let announced: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 99999999999\r\n\r\n";
