@@ -19,6 +19,8 @@ pub(super) struct Books {
     /// By number: the kind and the text.
     defined: Vec<(usize, String)>,
     pub(super) moment: Option<Moment>,
+    /// Memory that everything together may take, in bytes.
+    pub(super) most_bytes: u64,
 }
 
 impl Books {
@@ -28,6 +30,7 @@ impl Books {
             messages: Default::default(),
             defined: Vec::new(),
             moment: None,
+            most_bytes: u64::MAX,
         }
     }
 
@@ -46,10 +49,12 @@ impl Books {
                 pairs.push((input.text()?, input.text()?));
             }
             self.replay.tags(&pairs);
+            self.check_memory()?;
         }
         for _ in 0..input.count()? {
             let (metric, tags) = (input.number()?, input.number()?);
             self.replay.series(metric, tags).map_err(|error| error.to_string())?;
+            self.check_memory()?;
         }
         for _ in 0..input.count()? {
             let kind = usize::from(input.byte()?).wrapping_sub(1);
@@ -69,6 +74,7 @@ impl Books {
             let kind = self.replay.kind(series).map_err(|error| error.to_string())?;
             let news = aggregate(&mut input, kind)?;
             self.replay.merge(series, &news).map_err(|error| error.to_string())?;
+            self.check_memory()?;
         }
         for _ in 0..input.count()? {
             let (metric, samples) = (input.number()?, input.number()?);
@@ -86,6 +92,14 @@ impl Books {
             *known = known.checked_add(count).ok_or("a message came more often than can be counted")?;
         }
         self.moment = Some(moment);
+        Ok(())
+    }
+
+    /// After each thing that takes memory: one record may hold a whole file's worth of them.
+    fn check_memory(&self) -> Result<(), Malformed> {
+        if self.replay.heap_bytes() > self.most_bytes {
+            return Err("it would take more memory than the file of any real run of its size".into());
+        }
         Ok(())
     }
 }

@@ -359,46 +359,53 @@ fn what_is_no_results_file_is_said() {
     assert!(error(&damaged).contains("damaged in its header"));
 }
 
-/// A histogram takes a kilobyte where its file takes four bytes: a file of such bytes only must not fill the memory.
+/// A histogram takes a kilobyte where its file takes four bytes: a file of such bytes only must not fill the memory, be they in records of
+/// their own or all in one.
 #[test]
 fn memory_is_bounded_by_the_size_of_the_file() {
-    let mut bytes = Tape::new(100).bytes;
-    let mut definitions = bytes::Encoder::default();
-    definitions.number(1);
-    definitions.text("wide");
-    definitions.byte(3);
-    definitions.byte(0);
-    definitions.number(0);
     const SERIES: u64 = 600;
-    definitions.number(0);
-    definitions.number(0);
-    frame::append(&mut bytes, kind::DEFINITIONS, &definitions.0);
-    for series in 0..SERIES {
+    for snapshots in [SERIES, 1] {
+        let mut bytes = Tape::new(100).bytes;
         let mut definitions = bytes::Encoder::default();
-        definitions.number(0);
         definitions.number(1);
-        definitions.number(1);
-        definitions.text("n");
-        definitions.text(&series.to_string());
-        definitions.number(1);
-        definitions.number(0);
-        definitions.number(series + 2);
+        definitions.text("wide");
+        definitions.byte(3);
+        definitions.byte(0);
+        definitions.number(SERIES);
+        for series in 0..SERIES {
+            definitions.number(1);
+            definitions.text("n");
+            definitions.text(&series.to_string());
+        }
+        definitions.number(SERIES);
+        (0..SERIES).for_each(|series| [0, series + 2].into_iter().for_each(|number| definitions.number(number)));
         definitions.number(0);
         frame::append(&mut bytes, kind::DEFINITIONS, &definitions.0);
-        let mut snapshot = bytes::Encoder::default();
-        [0, 0, 0, 0, 1, series, 512].into_iter().for_each(|number| snapshot.number(number));
-        [512.0, 0.0, 1.0, 1.0].into_iter().for_each(|value| snapshot.float(value));
-        snapshot.byte(1);
-        snapshot.number(0);
-        snapshot.number(512);
-        for run in 0..512 {
-            snapshot.number(1 << 1 | 1);
-            snapshot.number(if run == 0 { 0 } else { 127 });
+        let of_each = SERIES / snapshots;
+        for number in 0..snapshots {
+            let mut snapshot = bytes::Encoder::default();
+            [0, 0, 0, 0, of_each].into_iter().for_each(|number| snapshot.number(number));
+            (number * of_each..(number + 1) * of_each).for_each(|series| wide_trend(&mut snapshot, series));
+            [0, 0, 0].into_iter().for_each(|number| snapshot.number(number));
+            frame::append(&mut bytes, kind::SNAPSHOT, &snapshot.0);
         }
-        [0, 0, 0].into_iter().for_each(|number| snapshot.number(number));
-        frame::append(&mut bytes, kind::SNAPSHOT, &snapshot.0);
+        let recording = read(&*bytes).unwrap();
+        let taken = recording.books_bytes();
+        assert!(taken < (66 << 20) + 128 * bytes.len() as u64, "{taken} bytes of memory for {snapshots} snapshots");
+        let damage = recording.damage.expect("600 series of half a megabyte are too much for a file of a megabyte");
+        assert!(damage.to_string().contains("memory"), "{damage}");
     }
-    let recording = read(&*bytes).unwrap();
-    let damage = recording.damage.expect("600 series of half a megabyte are too much for a file of a megabyte");
-    assert!(damage.to_string().contains("memory"), "{damage}");
+}
+
+/// A value in every part of a histogram.
+fn wide_trend(snapshot: &mut bytes::Encoder, series: u64) {
+    [series, 512].into_iter().for_each(|number| snapshot.number(number));
+    [512.0, 0.0, 1.0, 1.0].into_iter().for_each(|value| snapshot.float(value));
+    snapshot.byte(1);
+    snapshot.number(0);
+    snapshot.number(512);
+    for run in 0..512 {
+        snapshot.number(1 << 1 | 1);
+        snapshot.number(if run == 0 { 0 } else { 127 });
+    }
 }
