@@ -26,6 +26,9 @@ const USER_AGENT: &str = concat!("flashcrowd/", env!("CARGO_PKG_VERSION"));
 
 /// The most virtual users of a scenario: at tens of KiB each, more than any machine has memory for.
 const MOST_VUS: u64 = 1_000_000;
+/// The most virtual users that may come in all scenarios together: planning takes some hundred bytes for each. A module brings its options
+/// itself, and looking into it must be safe.
+const MOST_COMING_VUS: f64 = 4_000_000.0;
 
 /// What the plan must know of the module.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -118,9 +121,13 @@ impl Plan {
         let mut scaled = Vec::new();
         let mut scenarios = Vec::new();
         let mut scenarios_json = Map::new();
+        let mut coming = 0.0;
         for scenario in options.scenarios()? {
+            coming += coming_vus(&scenario, scale);
             scenarios_json.insert(scenario.name.clone(), to_json(&scenario));
-            scenarios.push(plan_scenario(scenario, module, scale, &mut scaled)?);
+            let planned = plan_scenario(scenario, module, scale, &mut scaled)?;
+            check_coming(&planned.spec.name, coming)?;
+            scenarios.push(planned);
         }
         let specs: Vec<ScenarioSpec> =
             scenarios.iter().map(|scenario: &PlannedScenario| scenario.spec.clone()).collect();
@@ -242,6 +249,23 @@ fn check_size(scenario: &ScenarioOptions, scale: Scale) -> Result<(), FieldError
     let scaled = if scale.load() > 1.0 { format!(", scaled by {},", scale.load()) } else { String::new() };
     let problem = format!("virtual users{scaled} are more than one process can hold; give at most {MOST_VUS}");
     Err(FieldError::new(format!("scenarios.{}.{key}", scenario.name), vus, problem))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "compared with a limit that is far below 2^53")]
+fn coming_vus(scenario: &ScenarioOptions, scale: Scale) -> f64 {
+    scenario.coming_vus as f64 * scale.load()
+}
+
+/// A ramp that goes up and down a thousand times takes the memory of a thousand ramps, and so do a thousand scenarios.
+fn check_coming(scenario: &str, coming: f64) -> Result<(), FieldError> {
+    if coming <= MOST_COMING_VUS {
+        return Ok(());
+    }
+    let problem = format!(
+        "virtual users come in the scenarios up to this one, where one that goes and comes again counts twice; give stages or scenarios \
+         with at most {MOST_COMING_VUS} in all"
+    );
+    Err(FieldError::new(format!("scenarios.{scenario}"), coming.round(), problem))
 }
 
 fn find_function(scenario: &ScenarioOptions, module: &ModuleInfo) -> Result<(u32, String), FieldError> {

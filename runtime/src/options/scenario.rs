@@ -40,6 +40,8 @@ pub struct ScenarioOptions {
     pub given: Map<String, Value>,
     /// The greatest number of virtual users in it, and where that stands.
     pub most_vus: (String, u64),
+    /// Virtual users that come in all: one that goes and comes again counts twice.
+    pub coming_vus: u64,
 }
 
 /// Reads the option `scenarios`. Errors have the whole path.
@@ -82,7 +84,9 @@ fn parse(name: &str, fields: &Map<String, Value>) -> Result<ScenarioOptions, Fie
     let executor = ExecutorConfig::parse(&executor, given.clone()).map_err(|error| meant_common(error, &executor))?;
     let exec = exec.unwrap_or_else(|| DEFAULT_FUNCTION.to_owned());
     let most_vus = most_vus(&given, executor.name());
-    Ok(ScenarioOptions { name: name.to_owned(), executor, start_time, graceful_stop, env, tags, exec, given, most_vus })
+    let coming_vus = coming_vus(&given, executor.name()).max(most_vus.1);
+    let name = name.to_owned();
+    Ok(ScenarioOptions { name, executor, start_time, graceful_stop, env, tags, exec, given, most_vus, coming_vus })
 }
 
 fn read_or<T>(
@@ -95,9 +99,9 @@ fn read_or<T>(
 
 /// The targets of an open model's stages are rates. Asking the executor would already make plans for all of them.
 fn most_vus(given: &Map<String, Value>, executor: &str) -> (String, u64) {
-    let stages =
-        given.get("stages").and_then(Value::as_array).filter(|_| executor == "ramping-vus").into_iter().flatten();
-    let targets = stages.enumerate().map(|(index, stage)| (format!("stages[{index}].target"), &stage["target"]));
+    let targets = vu_stages(given, executor)
+        .enumerate()
+        .map(|(index, stage)| (format!("stages[{index}].target"), &stage["target"]));
     let numbers = ["vus", "startVUs", "preAllocatedVUs", "maxVUs"]
         .into_iter()
         .filter_map(|key| Some((key.to_owned(), read::count(given.get(key)?).ok()?)));
@@ -105,6 +109,20 @@ fn most_vus(given: &Map<String, Value>, executor: &str) -> (String, u64) {
         .chain(targets.filter_map(|(key, value)| Some((key, read::count(value).ok()?))))
         .max_by_key(|(_, vus)| *vus)
         .unwrap_or_default()
+}
+
+/// Those with which a ramp begins, and what each stage adds.
+fn coming_vus(given: &Map<String, Value>, executor: &str) -> u64 {
+    let start = given.get("startVUs").and_then(|vus| read::count(vus).ok()).unwrap_or(1);
+    let targets = vu_stages(given, executor).filter_map(|stage| read::count(&stage["target"]).ok());
+    let (coming, _) = targets.fold((start, start), |(coming, before), target| {
+        (coming.saturating_add(target.saturating_sub(before)), target)
+    });
+    coming
+}
+
+fn vu_stages<'a>(given: &'a Map<String, Value>, executor: &str) -> impl Iterator<Item = &'a Value> {
+    given.get("stages").and_then(Value::as_array).filter(|_| executor == "ramping-vus").into_iter().flatten()
 }
 
 /// The executor knows its own keys only; a mistyped `startTime` is near one of ours.

@@ -260,3 +260,20 @@ proptest! {
         prop_assert_eq!(layered.requirements_json(), whole.requirements_json());
     }
 }
+
+/// Found by fuzzing: the options that a module brings could make the runtime plan until the machine's memory was full.
+#[test]
+fn virtual_users_that_come_again_and_again_are_limited_too() {
+    let up_and_down = |times: usize| -> Vec<Value> {
+        (0..times).map(|time| json!({"duration": "1s", "target": if time % 2 == 0 { 1_000_000 } else { 0 }})).collect()
+    };
+    let ramps = resolve(json!({"stages": up_and_down(9)}), &one_function(), 1.0, 1.0);
+    let loops = (0..5)
+        .map(|number| (format!("s{number}"), json!({"executor": "constant-vus", "vus": 1_000_000, "duration": "1s"})))
+        .collect::<Map<_, _>>();
+    let many = resolve(json!({"scenarios": loops}), &one_function(), 1.0, 1.0);
+    insta::assert_snapshot!([ramps, many].map(|plan| plan.unwrap_err().to_string()).join("\n"), @r#"
+    scenarios.default: 5000000 virtual users come in the scenarios up to this one, where one that goes and comes again counts twice; give stages or scenarios with at most 4000000 in all
+    scenarios.s4: 5000000 virtual users come in the scenarios up to this one, where one that goes and comes again counts twice; give stages or scenarios with at most 4000000 in all
+    "#);
+}
