@@ -8,6 +8,8 @@ pub mod engine;
 pub mod executor;
 pub mod exit;
 pub mod field_error;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 pub mod grants;
 pub mod host;
 pub mod http;

@@ -109,13 +109,21 @@ impl Module {
     /// # Errors
     /// Whatever is wrong with the file, with its remedy.
     pub fn load(engine: &Engine, path: &Path) -> Result<Self, ModuleError> {
-        let shown = path.display().to_string();
         let bytes = std::fs::read(path)
-            .map_err(|error| ModuleError::Unreadable { path: shown.clone(), reason: error.to_string() })?;
-        check_header(&bytes, &shown)?;
-        let component = Component::from_binary(engine.wasmtime(), &bytes)
+            .map_err(|error| ModuleError::Unreadable { path: path.display().to_string(), reason: error.to_string() })?;
+        Self::from_bytes(engine, path, &bytes)
+    }
+
+    /// Checks and compiles a module that was read from `path`.
+    ///
+    /// # Errors
+    /// As [`Module::load`].
+    pub(crate) fn from_bytes(engine: &Engine, path: &Path, bytes: &[u8]) -> Result<Self, ModuleError> {
+        let shown = path.display().to_string();
+        check_header(bytes, &shown)?;
+        let component = Component::from_binary(engine.wasmtime(), bytes)
             .map_err(|error| ModuleError::Invalid { path: shown, reason: format!("{error:#}") })?;
-        Self::link(engine, component, path, sha256(&bytes))
+        Self::link(engine, component, path, sha256(bytes))
     }
 
     /// The same module for another engine, without compiling it again.

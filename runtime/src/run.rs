@@ -21,6 +21,8 @@ use crate::plan::Scale;
 use crate::results::Destination;
 use crate::threshold::NoDataPolicy;
 
+#[cfg(feature = "fuzzing")]
+pub(crate) use context::sandbox;
 pub use error::PrepareError;
 
 /// What the person asked for, flags already checked.

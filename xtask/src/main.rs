@@ -2,6 +2,7 @@
 
 mod bench;
 mod demo;
+mod fuzz;
 mod guests;
 mod instructions;
 mod shell;
@@ -31,6 +32,8 @@ enum Task {
     },
     /// Measure the runtime against bare hyper and other load generators, and write bench/report.md; takes about 20 minutes.
     Bench(bench::BenchArgs),
+    /// Feed random inputs to what reads other people's bytes: runtime/fuzz/README.md. The first time, wasmtime is compiled for it.
+    Fuzz(fuzz::FuzzArgs),
     /// Compile the shipped scenarios and the test modules to WebAssembly.
     Guests,
     /// Count the instructions of the hot paths with valgrind, and compare them with the committed figures.
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
         Task::Test { faults: false } => test::run_all(),
         Task::Test { faults: true } => test::run_faults(),
         Task::Bench(args) => bench::bench(&args),
+        Task::Fuzz(args) => fuzz::fuzz(&args),
         Task::Guests => guests::build(),
         Task::Instructions { accept } => instructions::run_all(accept),
     };

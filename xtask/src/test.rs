@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::shell::{Failure, cargo, has, root, run, say};
-use crate::{guests, instructions};
+use crate::{fuzz, guests, instructions};
 
 type Step = (&'static str, fn() -> Result<(), Failure>);
 
@@ -14,6 +14,7 @@ const STEPS: &[Step] = &[
     ("tests", || run(&mut cargo(&["test", "--workspace", "--lib", "--bins", "--tests", "--no-fail-fast"]))),
     ("documentation tests", || run(&mut cargo(&["test", "--workspace", "--doc", "--no-fail-fast"]))),
     ("instruction counts", || instructions::run_all(false)),
+    ("random inputs", fuzz::short),
     ("documentation", documentation),
     ("dependency rules", dependency_rules),
 ];
@@ -39,10 +40,11 @@ pub(crate) fn run_all() -> Result<(), Failure> {
     if failed.is_empty() { Ok(()) } else { Err(format!("failed: {}", failed.join(", ")).into()) }
 }
 
-/// Also the bench's, which is otherwise left to `cargo xtask bench`: building it takes long.
+/// Also of the bench and the fuzz targets, which are workspaces of their own.
 fn formatting() -> Result<(), Failure> {
     run(&mut cargo(&["fmt", "--all", "--check"]))?;
-    run(&mut cargo(&["fmt", "--all", "--check", "--manifest-path", "bench/Cargo.toml"]))
+    run(&mut cargo(&["fmt", "--all", "--check", "--manifest-path", "bench/Cargo.toml"]))?;
+    run(&mut cargo(&["fmt", "--check", "--manifest-path", "runtime/fuzz/Cargo.toml"]))
 }
 
 /// Runs the fault suite alone, on whatever of its programs is not built yet. Of the whole workspace, so that nothing is compiled that a

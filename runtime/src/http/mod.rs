@@ -20,6 +20,8 @@ pub use client::{Client, ClientSettings, Exchange, Outgoing, Timings};
 pub use failure::{ErrorCode, Failure};
 pub use h1::Head;
 pub(crate) use h1::check_headers;
+#[cfg(feature = "fuzzing")]
+pub(crate) use h1::{Decoder, Wants};
 pub(crate) use meter::Meter;
 pub use rate_limit::RateLimit;
 pub use resolver::Resolver;

@@ -16,7 +16,7 @@ use crate::stop::StopToken;
 const DESCRIBE_CPU: Duration = Duration::from_secs(2);
 
 /// The sandbox that a module describes itself in: no network, no environment.
-pub(super) fn sandbox(log: Log, memory_bytes: usize) -> Arc<TestContext> {
+pub(crate) fn sandbox(log: Log, memory_bytes: usize) -> Arc<TestContext> {
     Arc::new(TestContext {
         registry: Arc::new(Registry::new(DEFAULT_MAX_SERIES, SystemTags::default())),
         stop: StopToken::new(),

@@ -5,7 +5,7 @@ mod decoder;
 mod encode;
 mod head;
 
-pub(super) use decoder::{Decoder, Wants};
+pub(crate) use decoder::{Decoder, Wants};
 pub(crate) use encode::check_headers;
 pub(super) use encode::encode;
 pub use head::Head;

@@ -1,0 +1,1 @@
+(module (func $start (loop $again (br $again))) (start $start) (func (export "run")))
