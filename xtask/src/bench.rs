@@ -33,7 +33,7 @@ pub(crate) struct BenchArgs {
     out: Option<PathBuf>,
 }
 
-/// Builds everything in release, and measures it.
+/// Builds everything, the runtime as it is handed out, and measures it.
 pub(crate) fn bench(args: &BenchArgs) -> Result<(), Failure> {
     let built = target_dir().join("bench");
     let tools = target_dir().join("bench-tools");
@@ -41,8 +41,7 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<(), Failure> {
         install_peers(&built, &tools)?;
     }
     guests::add_target()?;
-    // As all of it is built elsewhere, so that the same features are chosen and nothing is compiled twice.
-    run(&mut cargo(&["build", "--release", "-p", "flashcrowd-runtime", "-p", "target-server", "-p", "xtask"]))?;
+    run(&mut cargo(&["build", "--profile", "dist", "-p", "flashcrowd-runtime"]))?;
     run(&mut in_bench(&["build", "--release", "--locked"], &built))?;
     let mut modules = in_bench(&["build", "--release", "--locked", "--target", TARGET], &built);
     for name in guests::crate_names(&root().join("bench/scenarios"))? {
@@ -54,7 +53,7 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<(), Failure> {
     let whole = args.only.is_empty() && !args.quick;
     let place = if whole { root().join("bench") } else { target_dir().join("bench-report") };
     let mut driver = command(release.join("bench-driver"));
-    driver.arg("--runtime").arg(target_dir().join("release/runtime"));
+    driver.arg("--runtime").arg(target_dir().join("dist/runtime"));
     driver.arg("--binaries").arg(&release);
     driver.arg("--modules").arg(built.join(TARGET).join("release"));
     driver.arg("--tools").arg(&tools);
