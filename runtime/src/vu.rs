@@ -125,7 +125,7 @@ impl Vu {
         let Live { store, scenario, cpu, flight } = live;
         let result = {
             let call = pin!(scenario.flashcrowd_scenario_lifecycle().call_run(store, place.function));
-            flight.drive(cpu.measure(call)).await
+            flight.drive(cpu, cpu.measure(call)).await
         };
         self.leave(result)
     }
@@ -139,7 +139,7 @@ impl Vu {
         let Live { store, scenario, cpu, flight } = live;
         let result = {
             let call = pin!(scenario.flashcrowd_scenario_lifecycle().call_describe(store));
-            flight.drive(cpu.measure(call)).await
+            flight.drive(cpu, cpu.measure(call)).await
         };
         self.leave(result.map(Ok))
     }
@@ -153,7 +153,7 @@ impl Vu {
         let Live { store, scenario, cpu, flight } = live;
         let result = {
             let call = pin!(scenario.flashcrowd_scenario_lifecycle().call_setup(store));
-            flight.drive(cpu.measure(call)).await
+            flight.drive(cpu, cpu.measure(call)).await
         };
         self.leave(result)
     }
@@ -167,7 +167,7 @@ impl Vu {
         let Live { store, scenario, cpu, flight } = live;
         let result = {
             let call = pin!(scenario.flashcrowd_scenario_lifecycle().call_teardown(store));
-            flight.drive(cpu.measure(call)).await
+            flight.drive(cpu, cpu.measure(call)).await
         };
         self.leave(result)
     }
@@ -181,7 +181,7 @@ impl Vu {
         let Live { store, scenario, cpu, flight } = live;
         let result = {
             let call = pin!(scenario.flashcrowd_scenario_lifecycle().call_handle_summary(store, data));
-            flight.drive(cpu.measure(call)).await
+            flight.drive(cpu, cpu.measure(call)).await
         };
         self.leave(result)
     }
@@ -247,7 +247,7 @@ impl Live {
         let (cpu, flight) = (Arc::clone(&store.data().cpu), Arc::clone(&store.data().flight));
         let instantiated = {
             let call = pin!(module.pre().instantiate_async(&mut store));
-            flight.drive(cpu.measure(call)).await
+            flight.drive(&cpu, cpu.measure(call)).await
         };
         match instantiated {
             Ok(scenario) => Ok(Self { store, scenario, cpu, flight }),

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use super::context::ShardContext;
+use super::cpu::CpuMeter;
 use crate::http::{Client, Exchange, Meter, Outgoing};
 use crate::metrics::{TagSetId, builtin};
 
@@ -60,9 +61,10 @@ impl Flight {
     }
 
     /// Polls a call into the module, and the exchanges that it begins. When it is dropped, so is the exchange under way.
-    pub(crate) async fn drive<F: Future + Unpin>(&self, mut call: F) -> F::Output {
+    pub(crate) async fn drive<F: Future + Unpin>(&self, cpu: &CpuMeter, mut call: F) -> F::Output {
         let _cut = Cut(self);
         poll_fn(|cx| {
+            cpu.begin_turn();
             loop {
                 // While an exchange is under way the module waits for it, and for nothing else.
                 if self.advance(cx).is_pending() {
@@ -98,6 +100,8 @@ impl Flight {
 async fn pilot_of(shard: Arc<ShardContext>, desk: Arc<Mutex<Desk>>) -> Infallible {
     let mut client = Client::new(Arc::clone(&shard.test.http));
     loop {
+        // Requests that are refused at once would never leave the turn to anybody else.
+        tokio::task::coop::consume_budget().await;
         let (outgoing, tags) = poll_fn(|_| lock(&desk).request.take().map_or(Poll::Pending, Poll::Ready)).await;
         let unanswered = Unanswered { meter: client.meter(), shard: &shard, tags, armed: true };
         let exchange = client.send(outgoing).await;
@@ -112,7 +116,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Drops what is under way, and its connection, when the call that waits for it is dropped.
+/// Drops what is under way, and the client with its connections, when the call that waits for it is dropped.
 struct Cut<'a>(&'a Flight);
 
 impl Drop for Cut<'_> {
@@ -142,7 +146,7 @@ impl Unanswered<'_> {
 
 impl Drop for Unanswered<'_> {
     fn drop(&mut self) {
-        let sent = self.meter.bytes_written();
+        let (sent, received) = (self.meter.bytes_written(), self.meter.bytes_read());
         if !self.armed || sent == 0 {
             return;
         }
@@ -150,6 +154,7 @@ impl Drop for Unanswered<'_> {
         self.shard.record(|recorder| {
             recorder.add(builtin::HTTP_REQS_INTERRUPTED, self.tags, 1.0);
             recorder.add(builtin::DATA_SENT, self.tags, sent as f64);
+            recorder.add(builtin::DATA_RECEIVED, self.tags, received as f64);
         });
     }
 }

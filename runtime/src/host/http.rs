@@ -43,7 +43,8 @@ pub struct Response {
 impl Response {
     /// What it costs to hold it, roughly.
     fn held_bytes(&self) -> usize {
-        self.body.len() + self.head.len() + size_of::<Self>()
+        let texts = self.url.len() + self.error.as_ref().map_or(0, String::len);
+        self.body.len() + self.head.len() + texts + size_of::<Self>()
     }
 }
 
@@ -87,7 +88,7 @@ impl http::Host for VuState {
             (None, ..) => unsent(Failure::new(
                 ErrorCode::OTHER,
                 "invalid method",
-                "a method is letters and digits without spaces, such as PROPFIND",
+                "a method is letters and digits without spaces, such as PROPFIND, and not CONNECT",
             )),
             (_, Err(failure), _) => unsent(failure),
             (_, _, None) => unsent(Failure::new(ErrorCode::INVALID_URL, "invalid URL", "it has no target")),
@@ -216,6 +217,8 @@ fn method(method: &http::Method) -> Option<Method> {
         http::Method::Delete => Method::DELETE,
         http::Method::Options => Method::OPTIONS,
         http::Method::Patch => Method::PATCH,
+        // A CONNECT opens a tunnel: what follows it is no HTTP.
+        http::Method::Other(name) if name == "CONNECT" => return None,
         http::Method::Other(name) => Method::from_bytes(name.as_bytes()).ok()?,
     })
 }

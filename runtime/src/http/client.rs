@@ -121,26 +121,15 @@ impl Client {
         Arc::clone(&self.meter)
     }
 
-    /// Closes all connections.
-    pub fn disconnect(&mut self) {
-        self.kept.clear();
-    }
-
-    /// What an iteration leaves behind, as the options say.
-    pub fn end_iteration(&mut self) {
-        if self.settings.no_vu_connection_reuse {
-            self.disconnect();
-        }
-    }
-
     /// Sends a request and waits for the whole answer. Whatever goes wrong is in the exchange. Dropping the future closes the
     /// connection it used.
     pub async fn send(&mut self, outgoing: Outgoing) -> Exchange {
+        // Before anything is waited for: whoever breaks off reads what left of this request, not of the last one.
+        self.meter.restart();
         if let Some(limit) = &self.settings.rate_limit {
             limit.wait().await;
         }
         let started = Instant::now();
-        self.meter.restart();
         let mut exchange = Exchange {
             status: 0,
             head: Head::default(),

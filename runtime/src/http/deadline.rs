@@ -22,6 +22,11 @@ impl Deadline {
     }
 
     fn poll(&mut self, limit: Instant, cx: &mut Context<'_>) -> Poll<()> {
+        // A future that used up what its task may do in a turn leaves nothing for the timer: a peer that sends without a pause would never
+        // be too late. It has asked to be polled again.
+        if !tokio::task::coop::has_budget_remaining() {
+            return if Instant::now() >= limit { Poll::Ready(()) } else { Poll::Pending };
+        }
         let sleep = self.0.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(limit)));
         if sleep.deadline() > limit {
             sleep.as_mut().reset(limit);
@@ -43,6 +48,28 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_future_that_never_rests_is_limited_all_the_same() {
+        let busy = async {
+            loop {
+                tokio::time::advance(Duration::from_millis(10)).await;
+                while tokio::task::coop::has_budget_remaining() {
+                    tokio::task::coop::consume_budget().await;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        let start = Instant::now();
+        let greedy = poll_fn({
+            let mut busy = Box::pin(busy);
+            move |cx: &mut Context<'_>| -> Poll<()> { busy.as_mut().poll(cx) }
+        });
+        let limit = start + Duration::from_secs(1);
+        let task = tokio::spawn(async move { Deadline::default().limit(limit, pin!(greedy)).await });
+        assert_eq!(task.await.unwrap(), None);
+        assert!(Instant::now() < start + Duration::from_secs(2));
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_limit_holds_for_its_own_future_whatever_the_timer_was_set_to_before() {

@@ -133,8 +133,8 @@ fn basic_authorization(url: &Url) -> Option<Box<str>> {
     Some(format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(credentials)).into())
 }
 
-/// A URL in an error message: a module may pass megabytes.
-fn abridge(text: &str) -> String {
+/// A text of the module in an error message: it may pass megabytes.
+pub(super) fn abridge(text: &str) -> String {
     const LONGEST: usize = 200;
     match text.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{}…", &text[..end]),

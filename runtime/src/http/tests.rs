@@ -123,13 +123,13 @@ async fn a_connection_is_used_again_and_bytes_are_counted() {
     }
     assert!(first.timings.connecting > Duration::ZERO && first.timings.connecting <= first.timings.blocked);
     assert_eq!(second.timings.connecting, Duration::ZERO);
-    client.disconnect();
+    let mut client = self::client();
     let third = client.send(post(&url, "hello")).await;
     assert!(third.body.starts_with(b"connection 1"), "{third:?}");
 }
 
 #[tokio::test]
-async fn options_close_connections() {
+async fn an_option_closes_every_connection() {
     let url = server(|mut stream, number| async move {
         while request(&mut stream).await.is_some() {
             let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n{number}");
@@ -140,11 +140,6 @@ async fn options_close_connections() {
     let mut never = Client::new(Arc::new(ClientSettings { no_connection_reuse: true, ..settings() }));
     let bodies = [never.send(get(&url)).await.body, never.send(get(&url)).await.body];
     assert_eq!(bodies, ["0", "1"]);
-    let mut per_iteration = Client::new(Arc::new(ClientSettings { no_vu_connection_reuse: true, ..settings() }));
-    let inside = [per_iteration.send(get(&url)).await.body, per_iteration.send(get(&url)).await.body];
-    assert_eq!(inside, ["2", "2"]);
-    per_iteration.end_iteration();
-    assert_eq!(per_iteration.send(get(&url)).await.body, "3");
 }
 
 #[tokio::test]
@@ -163,6 +158,69 @@ async fn a_kept_connection_that_the_server_closed_costs_no_request() {
         assert_eq!(exchange.body, number.to_string());
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+}
+
+#[tokio::test]
+async fn what_a_server_does_behind_its_answer_is_seen_by_a_user_that_never_rests() {
+    for unasked in [None, Some(b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\n\r\n")] {
+        let (behind, done) = std::sync::mpsc::channel();
+        let (url_sent, url) = std::sync::mpsc::channel();
+        // A thread of its own: the client's does not wait for anything between its requests.
+        std::thread::spawn(move || {
+            let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            url_sent.send(format!("http://{}/x", listener.local_addr().unwrap())).unwrap();
+            let mut kept = Vec::new();
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let _ = std::io::Read::read(&mut stream, &mut [0; 1024]);
+                std::io::Write::write_all(&mut stream, b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").unwrap();
+                std::thread::sleep(Duration::from_millis(30));
+                if let Some(unasked) = unasked {
+                    std::io::Write::write_all(&mut stream, unasked).unwrap();
+                    kept.push(stream);
+                } else {
+                    drop(stream);
+                }
+                let _ = behind.send(());
+            }
+        });
+        let url = url.recv().unwrap();
+        let mut client = client();
+        for _ in 0..3 {
+            let exchange = client.send(post(&url, "x")).await;
+            assert!(exchange.failure.is_none() && exchange.status == 200, "{exchange:?}");
+            // Without an await: nothing looks at the socket meanwhile.
+            done.recv().unwrap();
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_sends_without_end_is_too_late_all_the_same() {
+    let url = server(|mut stream, _| async move {
+        request(&mut stream).await;
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n").await;
+        let flood = b"1\r\nx\r\n".repeat(100_000);
+        while stream.write_all(&flood).await.is_ok() {}
+    })
+    .await;
+    let mut client = Client::new(Arc::new(ClientSettings { discard_response_bodies: true, ..settings() }));
+    let sending = client.send(Outgoing { timeout: Some(Duration::from_millis(300)), ..get(&url) });
+    let exchange = tokio::time::timeout(Duration::from_secs(60), sending).await.expect("it ends by its own timeout");
+    assert_eq!((exchange.status, exchange.failure.unwrap().code), (200, ErrorCode::TIMEOUT));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_waits_for_its_turn_has_sent_nothing() {
+    let url = answering(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
+    let mut client = Client::new(Arc::new(ClientSettings { rate_limit: super::RateLimit::new(0.1), ..settings() }));
+    let meter = client.meter();
+    assert_eq!(client.send(get(&url)).await.status, 200);
+    assert!(meter.bytes_written() > 0);
+    let waiting = client.send(get(&url));
+    assert!(tokio::time::timeout(Duration::from_secs(1), waiting).await.is_err());
+    assert_eq!(meter.bytes_written(), 0, "broken off while it waited");
 }
 
 #[tokio::test]

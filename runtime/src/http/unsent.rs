@@ -7,6 +7,9 @@ use bytes::Bytes;
 /// A shorter body is copied behind its head: one piece costs less than two.
 const COPIED_BODY_BYTES: usize = 4 * 1024;
 
+/// What is kept for the next request: one with megabytes of headers does not cost memory for ever.
+const MAX_SPARE_BYTES: usize = 64 * 1024;
+
 thread_local! {
     /// Heads are written here, one after the other: a request mostly leaves in the poll that made it, and its memory serves the next.
     static SPARE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
@@ -52,7 +55,10 @@ impl Unsent {
         drop(self.body.split_to(bytes - of_head));
         if self.is_empty() {
             self.left = 0;
-            SPARE.replace(std::mem::take(&mut self.head));
+            let head = std::mem::take(&mut self.head);
+            if head.capacity() <= MAX_SPARE_BYTES {
+                SPARE.replace(head);
+            }
         }
     }
 }

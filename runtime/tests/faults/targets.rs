@@ -24,6 +24,29 @@ fn a_target_without_fault_sees_what_is_reported() {
 }
 
 #[test]
+fn connections_end_with_their_request_or_iteration_if_asked_to() {
+    for option in ["--no-connection-reuse", "--no-vu-connection-reuse"] {
+        let target = Target::always(Behaviour::Answer);
+        let run = attack(&target, &[option]);
+        let seen = target.settled();
+        conserved(&run, &seen);
+        assert_eq!((seen.requests, seen.connections), (300, 300), "{option}");
+    }
+}
+
+#[test]
+fn requests_that_wait_for_their_turn_are_not_counted_when_they_are_cut_off() {
+    let target = Target::always(Behaviour::Answer);
+    let url = target.base_url("/");
+    let scenario = json!({"executor": "shared-iterations", "vus": 3, "iterations": 100, "maxDuration": "2500ms", "gracefulStop": "0s"});
+    let attack = Attack::new(&guest("caller")).scenarios(json!({"slow": scenario}));
+    let run = attack.args(&["-e", &url, "--rps", "1"]).run().exits(0);
+    let seen = target.settled();
+    conserved(&run, &seen);
+    assert!(seen.requests < 10 && run.metric_or_zero("http_reqs_interrupted", "count") <= 1.0, "{}", run.stdout);
+}
+
+#[test]
 fn a_target_that_accepts_and_never_answers_costs_timeouts() {
     let target = Target::start(|_, number| if number % 30 == 7 { Behaviour::Silence } else { Behaviour::Answer });
     let run = attack(&target, &["-e", "TIMEOUT=0.5"]);

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use http::Method;
 
 use crate::http::failure::{ErrorCode, Failure};
-use crate::http::target::Target;
+use crate::http::target::{Target, abridge};
 
 /// Refuses headers that would not arrive as what they are, or as more than one.
 ///
@@ -21,7 +21,8 @@ pub(crate) fn check_headers(headers: &[(String, Vec<u8>)]) -> Result<(), Failure
             ErrorCode::OTHER,
             "invalid header",
             format_args!(
-                "`{name}` or its value cannot be sent; header names are letters, digits and dashes, values one line"
+                "`{}` or its value cannot be sent; header names are letters, digits and dashes, values one line",
+                abridge(name)
             ),
         )),
     }

@@ -82,6 +82,9 @@ pub(super) fn parse(bytes: &[u8], to_head: bool) -> Result<Option<Parsed>, Failu
     let (Some(status), Some(version)) = (response.code, response.version) else {
         return Err(not_http("no status line"));
     };
+    if status < 100 {
+        return Err(not_http(format_args!("status {status:03}")));
+    }
     let framing = Framing::of(response.headers)?;
     let modern = version == 1;
     let body = match (status, &framing) {
@@ -130,12 +133,21 @@ impl Framing {
                     }
                 }
                 17 if header.name.eq_ignore_ascii_case("transfer-encoding") => {
-                    let last = header.value.rsplit(|byte| *byte == b',').next().unwrap_or_default();
-                    let chunked = last.trim_ascii().eq_ignore_ascii_case(b"chunked");
-                    framing.transfer = Some(if chunked { Transfer::Chunked } else { Transfer::Other });
+                    for coding in header.value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
+                        framing.transfer = match framing.transfer {
+                            Some(Transfer::Chunked) => return Err(not_http("a coding behind the chunks")),
+                            _ if coding.eq_ignore_ascii_case(b"chunked") => Some(Transfer::Chunked),
+                            // What older servers say for "as it is".
+                            known if coding.is_empty() || coding.eq_ignore_ascii_case(b"identity") => known,
+                            _ => Some(Transfer::Other),
+                        };
+                    }
                 }
                 _ => {}
             }
+        }
+        if framing.transfer == Some(Transfer::Other) && framing.length.is_some() {
+            return Err(not_http("a length beside a coding that has none"));
         }
         Ok(framing)
     }

@@ -52,6 +52,7 @@ fn every_framing_is_read_to_its_end() {
         "0123456789",
         true,
     );
+    whole("HTTP/1.1 200 OK\r\ntransfer-encoding: identity\r\ncontent-length: 3\r\n\r\nabc", 200, "abc", true);
     whole("HTTP/1.1 204 No Content\r\n\r\n", 204, "", true);
     whole("HTTP/1.1 304 Not Modified\r\ncontent-length: 10\r\n\r\n", 304, "", true);
     whole("HTTP/1.1 200 OK\r\ncontent-length: 2, 2\r\ncontent-length: 2\r\n\r\nab", 200, "ab", true);
@@ -105,6 +106,10 @@ fn head_requests_have_no_body_whatever_is_announced() {
 fn what_is_no_http_is_refused() {
     refused("SSH-2.0-OpenSSH_9.2\r\n");
     refused("HTTP/2 200\r\n\r\n");
+    refused("HTTP/1.1 000 What\r\ncontent-length: 0\r\n\r\n");
+    refused("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked, chunked\r\n\r\n0\r\n\r\n");
+    refused("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntransfer-encoding: gzip\r\n\r\n0\r\n\r\n");
+    refused("HTTP/1.1 200 OK\r\ntransfer-encoding: gzip\r\ncontent-length: 3\r\n\r\nabc");
     refused("HTTP/1.1 200 OK\r\ncontent-length: x\r\n\r\n");
     refused("HTTP/1.1 200 OK\r\ncontent-length: +1\r\n\r\na");
     refused("HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\n");
