@@ -55,7 +55,8 @@ fn build() -> Result<PathBuf, Failure> {
     for setting in OPTIMISED {
         build.args(["--config", &format!("profile.dev.package.flashcrowd-runtime.{setting}")]);
     }
-    let output = build.stderr(Stdio::inherit()).output()?;
+    // An incremental build is cut into many units, and optimised less.
+    let output = build.env("CARGO_INCREMENTAL", "0").stderr(Stdio::inherit()).output()?;
     if !output.status.success() {
         // The compiler's messages are in the output that was asked for.
         let messages = String::from_utf8_lossy(&output.stdout);

@@ -55,7 +55,7 @@ pub struct Outgoing {
     pub target: Arc<Target>,
     /// The method.
     pub method: Method,
-    /// Sent in this order, after `Host`. They must have passed [`check_headers`](super::check_headers).
+    /// Sent in this order, after `Host`. They must have passed `check_headers`.
     pub headers: Vec<(String, Vec<u8>)>,
     /// `None` sends no body.
     pub body: Option<Bytes>,
