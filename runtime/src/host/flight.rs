@@ -104,7 +104,7 @@ async fn pilot_of(shard: Arc<ShardContext>, desk: Arc<Mutex<Desk>>) -> Infallibl
         tokio::task::coop::consume_budget().await;
         let (outgoing, tags) = poll_fn(|_| lock(&desk).request.take().map_or(Poll::Pending, Poll::Ready)).await;
         let unanswered = Unanswered { meter: client.meter(), shard: &shard, tags, armed: true };
-        let exchange = client.send(outgoing).await;
+        let exchange = client.send(&outgoing).await;
         unanswered.answered();
         let mut desk = lock(&desk);
         desk.exchange = Some(exchange);

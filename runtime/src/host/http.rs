@@ -80,9 +80,9 @@ impl http::Host for VuState {
         let base = self.request_tags(shown_url, url_symbol, name.as_ref(), own_tags);
         let exchange = match (&method, check_headers(&request.headers), target.clone()) {
             (Some(method), Ok(()), Some(target)) => {
-                let body = request.body.map(Bytes::from);
+                let body = request.body.map(Into::into);
                 let headers = request.headers;
-                let outgoing = Outgoing { target, method: method.clone(), headers, body, timeout };
+                let outgoing = Outgoing { target, method: method.clone(), headers, body, timeout, discard: None };
                 self.flight.send(outgoing, base).await
             }
             (None, ..) => unsent(Failure::new(

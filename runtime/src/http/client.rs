@@ -14,6 +14,7 @@ use super::deadline::Deadline;
 use super::failure::{ErrorCode, Failure};
 use super::h1::{Decoder, Head, Wants, encode};
 use super::meter::Meter;
+use super::payload::Payload;
 use super::rate_limit::RateLimit;
 use super::resolver::Resolver;
 use super::target::{Origin, Target};
@@ -38,7 +39,7 @@ pub struct ClientSettings {
     pub user_agent: String,
     /// The `rps` option.
     pub rate_limit: Option<RateLimit>,
-    /// Bodies are read, counted and thrown away.
+    /// Bodies are read, counted and thrown away, unless a request wants its own.
     pub discard_response_bodies: bool,
     /// Every request opens a connection of its own.
     pub no_connection_reuse: bool,
@@ -58,9 +59,11 @@ pub struct Outgoing {
     /// Sent in this order, after `Host`. They must have passed `check_headers`.
     pub headers: Vec<(String, Vec<u8>)>,
     /// `None` sends no body.
-    pub body: Option<Bytes>,
+    pub body: Option<Payload>,
     /// For the whole exchange; `None` means 60 seconds.
     pub timeout: Option<Duration>,
+    /// Whether the answer's body is thrown away; `None` for what the test says.
+    pub discard: Option<bool>,
 }
 
 /// Where the time of an exchange went.
@@ -123,7 +126,7 @@ impl Client {
 
     /// Sends a request and waits for the whole answer. Whatever goes wrong is in the exchange. Dropping the future closes the
     /// connection it used.
-    pub async fn send(&mut self, outgoing: Outgoing) -> Exchange {
+    pub async fn send(&mut self, outgoing: &Outgoing) -> Exchange {
         // Before anything is waited for: whoever breaks off reads what left of this request, not of the last one.
         self.meter.restart();
         if let Some(limit) = &self.settings.rate_limit {
@@ -161,16 +164,15 @@ impl Client {
     }
 
     /// Fills in `exchange` as it goes, so that a timeout keeps what is known by then.
-    async fn attempt(&mut self, outgoing: Outgoing, started: Instant, exchange: &mut Exchange) {
+    async fn attempt(&mut self, outgoing: &Outgoing, started: Instant, exchange: &mut Exchange) {
         let Outgoing { target, method, headers, body, .. } = outgoing;
-        let length = body.as_ref().map(Bytes::len);
+        let length = body.as_ref().map(Payload::len);
         let user_agent = &self.settings.user_agent;
         let (mut unsent, asks) =
-            Unsent::new(body.unwrap_or_default(), |out| encode(out, &method, &target, &headers, user_agent, length));
-        drop(headers);
+            Unsent::new(body.as_ref(), |out| encode(out, method, target, headers, user_agent, length));
         let wants = Wants {
-            to_head: method == Method::HEAD,
-            discard: self.settings.discard_response_bodies,
+            to_head: *method == Method::HEAD,
+            discard: outgoing.discard.unwrap_or(self.settings.discard_response_bodies),
             max_body_bytes: self.settings.max_body_bytes,
         };
         loop {

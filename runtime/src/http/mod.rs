@@ -9,6 +9,7 @@ mod deadline;
 mod failure;
 mod h1;
 mod meter;
+mod payload;
 mod rate_limit;
 mod resolver;
 mod target;
@@ -18,11 +19,12 @@ mod unsent;
 
 pub use client::{Client, ClientSettings, Exchange, Outgoing, Timings};
 pub use failure::{ErrorCode, Failure};
-pub use h1::Head;
 pub(crate) use h1::check_headers;
 #[cfg(feature = "fuzzing")]
 pub(crate) use h1::{Decoder, Wants};
+pub use h1::{Head, Notes};
 pub(crate) use meter::Meter;
+pub use payload::Payload;
 pub use rate_limit::RateLimit;
 pub use resolver::Resolver;
 pub use target::{Target, TargetError};

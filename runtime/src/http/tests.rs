@@ -37,11 +37,12 @@ fn get(url: &str) -> Outgoing {
         headers: Vec::new(),
         body: None,
         timeout: Some(Duration::from_secs(20)),
+        discard: None,
     }
 }
 
 fn post(url: &str, body: &'static str) -> Outgoing {
-    Outgoing { method: Method::POST, body: Some(Bytes::from_static(body.as_bytes())), ..get(url) }
+    Outgoing { method: Method::POST, body: Some(Bytes::from_static(body.as_bytes()).into()), ..get(url) }
 }
 
 /// A server that hands each connection, with its number, to `serve`.
@@ -110,8 +111,8 @@ async fn a_connection_is_used_again_and_bytes_are_counted() {
     })
     .await;
     let mut client = client();
-    let first = client.send(post(&url, "hello")).await;
-    let second = client.send(post(&url, "hello")).await;
+    let first = client.send(&post(&url, "hello")).await;
+    let second = client.send(&post(&url, "hello")).await;
     for exchange in [&first, &second] {
         assert_eq!((exchange.status, exchange.protocol), (200, "HTTP/1.1"));
         assert!(exchange.failure.is_none(), "{exchange:?}");
@@ -124,7 +125,7 @@ async fn a_connection_is_used_again_and_bytes_are_counted() {
     assert!(first.timings.connecting > Duration::ZERO && first.timings.connecting <= first.timings.blocked);
     assert_eq!(second.timings.connecting, Duration::ZERO);
     let mut client = self::client();
-    let third = client.send(post(&url, "hello")).await;
+    let third = client.send(&post(&url, "hello")).await;
     assert!(third.body.starts_with(b"connection 1"), "{third:?}");
 }
 
@@ -138,7 +139,7 @@ async fn an_option_closes_every_connection() {
     })
     .await;
     let mut never = Client::new(Arc::new(ClientSettings { no_connection_reuse: true, ..settings() }));
-    let bodies = [never.send(get(&url)).await.body, never.send(get(&url)).await.body];
+    let bodies = [never.send(&get(&url)).await.body, never.send(&get(&url)).await.body];
     assert_eq!(bodies, ["0", "1"]);
 }
 
@@ -153,7 +154,7 @@ async fn a_kept_connection_that_the_server_closed_costs_no_request() {
     .await;
     let mut client = client();
     for number in 0..5 {
-        let exchange = client.send(post(&url, "x")).await;
+        let exchange = client.send(&post(&url, "x")).await;
         assert!(exchange.failure.is_none(), "{exchange:?}");
         assert_eq!(exchange.body, number.to_string());
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -187,7 +188,7 @@ async fn what_a_server_does_behind_its_answer_is_seen_by_a_user_that_never_rests
         let url = url.recv().unwrap();
         let mut client = client();
         for _ in 0..3 {
-            let exchange = client.send(post(&url, "x")).await;
+            let exchange = client.send(&post(&url, "x")).await;
             assert!(exchange.failure.is_none() && exchange.status == 200, "{exchange:?}");
             // Without an await: nothing looks at the socket meanwhile.
             done.recv().unwrap();
@@ -206,7 +207,8 @@ async fn a_server_that_sends_without_end_is_too_late_all_the_same() {
     })
     .await;
     let mut client = Client::new(Arc::new(ClientSettings { discard_response_bodies: true, ..settings() }));
-    let sending = client.send(Outgoing { timeout: Some(Duration::from_millis(300)), ..get(&url) });
+    let request = Outgoing { timeout: Some(Duration::from_millis(300)), ..get(&url) };
+    let sending = client.send(&request);
     let exchange = tokio::time::timeout(Duration::from_secs(60), sending).await.expect("it ends by its own timeout");
     assert_eq!((exchange.status, exchange.failure.unwrap().code), (200, ErrorCode::TIMEOUT));
 }
@@ -216,9 +218,10 @@ async fn a_request_that_waits_for_its_turn_has_sent_nothing() {
     let url = answering(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
     let mut client = Client::new(Arc::new(ClientSettings { rate_limit: super::RateLimit::new(0.1), ..settings() }));
     let meter = client.meter();
-    assert_eq!(client.send(get(&url)).await.status, 200);
+    assert_eq!(client.send(&get(&url)).await.status, 200);
     assert!(meter.bytes_written() > 0);
-    let waiting = client.send(get(&url));
+    let request = get(&url);
+    let waiting = client.send(&request);
     assert!(tokio::time::timeout(Duration::from_secs(1), waiting).await.is_err());
     assert_eq!(meter.bytes_written(), 0, "broken off while it waited");
 }
@@ -235,7 +238,7 @@ async fn headers_host_agent_and_user_are_sent() {
     .await;
     let authority = url.trim_start_matches("http://").trim_end_matches("/x").to_owned();
     let mut client = client();
-    let plain = client.send(get(&url)).await;
+    let plain = client.send(&get(&url)).await;
     let text = String::from_utf8_lossy(&plain.body).into_owned();
     assert!(text.starts_with("GET /x HTTP/1.1\r\n"), "{text}");
     assert!(text.contains(&format!("host: {authority}\r\n")) && text.contains("user-agent: test/1\r\n"), "{text}");
@@ -243,7 +246,7 @@ async fn headers_host_agent_and_user_are_sent() {
     for (name, value) in [("user-agent", "mine"), ("content-length", "999"), ("x-twice", "1"), ("x-twice", "2")] {
         outgoing.headers.push((name.to_owned(), value.as_bytes().to_vec()));
     }
-    let text = String::from_utf8_lossy(&client.send(outgoing).await.body).into_owned();
+    let text = String::from_utf8_lossy(&client.send(&outgoing).await.body).into_owned();
     for part in [
         "POST /y?q=1 ",
         "user-agent: mine",
@@ -261,19 +264,19 @@ async fn bodies_of_every_framing_are_read() {
     let mut client = client();
     let chunked =
         answering(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n").await;
-    assert_eq!(client.send(get(&chunked)).await.body, "abcde");
-    assert_eq!(client.send(get(&chunked)).await.body, "abcde", "and the connection goes on");
+    assert_eq!(client.send(&get(&chunked)).await.body, "abcde");
+    assert_eq!(client.send(&get(&chunked)).await.body, "abcde", "and the connection goes on");
     let none = answering(b"HTTP/1.1 204 No Content\r\n\r\n").await;
-    assert_eq!(client.send(get(&none)).await.status, 204);
+    assert_eq!(client.send(&get(&none)).await.status, 204);
     let until_closed = server(|mut stream, _| async move {
         request(&mut stream).await;
         stream.write_all(b"HTTP/1.0 200 OK\r\n\r\nold").await.unwrap();
     })
     .await;
-    let old = client.send(get(&until_closed)).await;
+    let old = client.send(&get(&until_closed)).await;
     assert_eq!((old.body.as_ref(), old.protocol), (b"old".as_ref(), "HTTP/1.0"));
     let head = answering(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n").await;
-    let answer = client.send(Outgoing { method: Method::HEAD, ..get(&head) }).await;
+    let answer = client.send(&Outgoing { method: Method::HEAD, ..get(&head) }).await;
     assert!(answer.failure.is_none() && answer.body.is_empty(), "{answer:?}");
 }
 
@@ -281,10 +284,10 @@ async fn bodies_of_every_framing_are_read() {
 async fn a_body_may_be_thrown_away_or_be_too_long() {
     let url = answering(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nabcde").await;
     let mut discarding = Client::new(Arc::new(ClientSettings { discard_response_bodies: true, ..settings() }));
-    let answer = discarding.send(get(&url)).await;
+    let answer = discarding.send(&get(&url)).await;
     assert!(answer.failure.is_none() && answer.body.is_empty() && answer.bytes_received > 5, "{answer:?}");
     let mut narrow = Client::new(Arc::new(ClientSettings { max_body_bytes: 4, ..settings() }));
-    let answer = narrow.send(get(&url)).await;
+    let answer = narrow.send(&get(&url)).await;
     assert_eq!((answer.status, answer.failure.unwrap().code), (200, ErrorCode::OTHER));
 }
 
@@ -295,30 +298,30 @@ async fn network_failures_have_k6_codes() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         format!("http://{}/", listener.local_addr().unwrap())
     };
-    failed(&client.send(get(&refused)).await, 1212);
+    failed(&client.send(&get(&refused)).await, 1212);
 
     let closing = server(|mut stream, _| async move {
         request(&mut stream).await;
     })
     .await;
-    failed(&client.send(post(&closing, "x")).await, 1220);
+    failed(&client.send(&post(&closing, "x")).await, 1220);
 
     let resetting = server(|stream, _| async move {
         // What was not read makes the kernel send RST instead of FIN.
         stream.readable().await.unwrap();
     })
     .await;
-    failed(&client.send(post(&resetting, "x")).await, 1220);
+    failed(&client.send(&post(&resetting, "x")).await, 1220);
 
     let garbage = answering(b"SSH-2.0-OpenSSH_9.2\r\n").await;
-    failed(&client.send(get(&garbage)).await, 1000);
+    failed(&client.send(&get(&garbage)).await, 1000);
 
     let silent = server(|mut stream, _| async move {
         request(&mut stream).await;
         std::future::pending::<()>().await;
     })
     .await;
-    let timed_out = client.send(Outgoing { timeout: Some(Duration::from_millis(100)), ..get(&silent) }).await;
+    let timed_out = client.send(&Outgoing { timeout: Some(Duration::from_millis(100)), ..get(&silent) }).await;
     failed(&timed_out, 1050);
     assert!(timed_out.bytes_sent > 0 && timed_out.timings.waiting > Duration::ZERO, "{timed_out:?}");
 }
@@ -330,7 +333,7 @@ async fn an_answer_cut_short_is_a_failure_that_keeps_its_status() {
         stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc").await.unwrap();
     })
     .await;
-    let answer = client().send(get(&url)).await;
+    let answer = client().send(&get(&url)).await;
     assert_eq!((answer.status, answer.failure.unwrap().code), (200, ErrorCode::RESET_BY_PEER));
     assert!(answer.body.is_empty());
 }
@@ -346,19 +349,19 @@ async fn only_granted_hosts_are_called() {
         }
         Client::new(Arc::new(ClientSettings { grants: list, ..settings() }))
     };
-    failed(&with("").send(get(&url)).await, 1110);
+    failed(&with("").send(&get(&url)).await, 1110);
     let by_name = format!("http://localhost:{port}/x");
-    let refused = with("127.0.0.1").send(get(&by_name)).await;
+    let refused = with("127.0.0.1").send(&get(&by_name)).await;
     failed(&refused, 1111);
     let text = refused.failure.unwrap().text;
     assert!(text.contains(&format!("--allow-host localhost:{port}")), "{text}");
-    assert_eq!(with("localhost").send(get(&by_name)).await.status, 200);
+    assert_eq!(with("localhost").send(&get(&by_name)).await.status, 200);
     assert_eq!(
-        with("127.0.0.0/8").send(get(&by_name)).await.status,
+        with("127.0.0.0/8").send(&get(&by_name)).await.status,
         200,
         "a network holds for whatever name leads there"
     );
-    failed(&with("10.0.0.0/8").send(get(&by_name)).await, 1111);
+    failed(&with("10.0.0.0/8").send(&get(&by_name)).await, 1111);
 }
 
 #[tokio::test]
@@ -376,8 +379,45 @@ async fn an_answer_before_the_request_has_left_does_not_block_the_next() {
     })
     .await;
     let mut client = client();
-    let large = Outgoing { method: Method::POST, body: Some(Bytes::from(vec![0; 20 << 20])), ..get(&url) };
-    assert_eq!(client.send(large).await.status, 413);
-    let next = client.send(get(&url)).await;
+    let large = Outgoing { method: Method::POST, body: Some(vec![0; 20 << 20].into()), ..get(&url) };
+    assert_eq!(client.send(&large).await.status, 413);
+    let next = client.send(&get(&url)).await;
     assert_eq!(next.status, 200, "{next:?}");
+}
+
+#[tokio::test]
+async fn a_body_in_pieces_is_sent_as_one_and_its_length_is_exact() {
+    let url = server(|mut stream, _| async move {
+        while let Some(request) = request(&mut stream).await {
+            let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{request}", request.len());
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        }
+    })
+    .await;
+    let large = Bytes::from(vec![b'b'; 100_000]);
+    let pieces = [Bytes::from_static(b"a"), large.clone(), Bytes::new(), Bytes::from_static(b"c")];
+    let body = super::Payload::Pieces(pieces.into());
+    let outgoing = Outgoing { method: Method::PUT, body: Some(body), ..get(&url) };
+    let mut client = client();
+    for _ in 0..2 {
+        let exchange = client.send(&outgoing).await;
+        let text = String::from_utf8_lossy(&exchange.body);
+        assert!(text.contains("content-length: 100002\r\n"), "{}", &text[..200]);
+        assert!(text.ends_with(&format!("\r\n\r\na{}c", "b".repeat(100_000))));
+    }
+}
+
+#[tokio::test]
+async fn a_request_says_for_itself_whether_its_body_is_kept() {
+    let url = answering(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nab").await;
+    let discarding = Arc::new(ClientSettings { discard_response_bodies: true, ..settings() });
+    for (settings, discard, body) in [
+        (Arc::new(settings()), None, "ab"),
+        (Arc::new(settings()), Some(true), ""),
+        (Arc::clone(&discarding), None, ""),
+        (discarding, Some(false), "ab"),
+    ] {
+        let exchange = Client::new(settings).send(&Outgoing { discard, ..get(&url) }).await;
+        assert_eq!((exchange.status, &*exchange.body), (200, body.as_bytes()));
+    }
 }

@@ -2,7 +2,11 @@
 
 use std::cell::RefCell;
 
+use std::sync::Arc;
+
 use bytes::Bytes;
+
+use super::payload::Payload;
 
 /// A shorter body is copied behind its head: one piece costs less than two.
 const COPIED_BODY_BYTES: usize = 4 * 1024;
@@ -21,21 +25,49 @@ pub(super) struct Unsent {
     head: Vec<u8>,
     /// Bytes of the head that left.
     left: usize,
-    /// A longer body.
+    /// A longer body, or its present piece.
     body: Bytes,
+    /// The pieces of a body in several, and which of them is next.
+    rest: Option<(Arc<[Bytes]>, usize)>,
 }
 
 impl Unsent {
     /// A request with this body; `encode` appends its head.
-    pub(super) fn new<T>(body: Bytes, encode: impl FnOnce(&mut Vec<u8>) -> T) -> (Self, T) {
+    pub(super) fn new<T>(body: Option<&Payload>, encode: impl FnOnce(&mut Vec<u8>) -> T) -> (Self, T) {
         let mut head = SPARE.take();
         head.clear();
         let encoded = encode(&mut head);
-        if body.len() <= COPIED_BODY_BYTES {
-            head.extend_from_slice(&body);
-            return (Self { head, left: 0, body: Bytes::new() }, encoded);
+        let mut unsent = Self { head, left: 0, body: Bytes::new(), rest: None };
+        match body {
+            None => {}
+            Some(Payload::One(body)) if body.len() <= COPIED_BODY_BYTES => unsent.head.extend_from_slice(body),
+            Some(Payload::One(body)) => unsent.body = body.clone(),
+            Some(Payload::Pieces(pieces)) => {
+                let mut room = COPIED_BODY_BYTES;
+                let small = |piece: &&Bytes| {
+                    let fits = piece.len() <= room;
+                    room = room.saturating_sub(piece.len());
+                    fits
+                };
+                let copied = pieces.iter().take_while(small).map(|piece| unsent.head.extend_from_slice(piece)).count();
+                unsent.rest = Some((Arc::clone(pieces), copied));
+                unsent.next_piece();
+            }
         }
-        (Self { head, left: 0, body }, encoded)
+        (unsent, encoded)
+    }
+
+    /// Goes on to the next piece that has anything in it.
+    fn next_piece(&mut self) {
+        while let Some((pieces, next)) = self.rest.as_mut().filter(|_| self.body.is_empty()) {
+            match pieces.get(*next) {
+                Some(piece) => {
+                    self.body = piece.clone();
+                    *next += 1;
+                }
+                None => self.rest = None,
+            }
+        }
     }
 
     /// Whether everything left.
@@ -43,7 +75,7 @@ impl Unsent {
         self.left == self.head.len() && self.body.is_empty()
     }
 
-    /// What is left of the head, and of the body.
+    /// What is left of the head, and of the body's present piece.
     pub(super) fn parts(&self) -> (&[u8], &[u8]) {
         (&self.head[self.left..], &self.body)
     }
@@ -53,6 +85,9 @@ impl Unsent {
         let of_head = bytes.min(self.head.len() - self.left);
         self.left += of_head;
         drop(self.body.split_to(bytes - of_head));
+        if self.rest.is_some() {
+            self.next_piece();
+        }
         if self.is_empty() {
             self.left = 0;
             let head = std::mem::take(&mut self.head);
@@ -67,20 +102,42 @@ impl Unsent {
 mod tests {
     use super::*;
 
+    /// What leaves when at most `most` bytes leave at a time.
+    fn sent(body: &Payload, most: usize) -> Vec<u8> {
+        let (mut unsent, ()) = Unsent::new(Some(body), |out| out.extend_from_slice(b"head"));
+        let mut left = Vec::new();
+        while !unsent.is_empty() {
+            let (head, rest) = unsent.parts();
+            let all = [head, rest].concat();
+            let piece = all.len().min(most);
+            assert!(piece > 0, "there is always something to send until all is sent");
+            left.extend_from_slice(&all[..piece]);
+            unsent.advance(piece);
+        }
+        left
+    }
+
     #[test]
     fn bytes_leave_in_order_in_pieces_of_any_size() {
-        for (length, pieces) in [(3, 2), (COPIED_BODY_BYTES, 7), (COPIED_BODY_BYTES + 1, 1_000), (1 << 20, 50_000)] {
+        for (length, most) in [(3, 2), (COPIED_BODY_BYTES, 7), (COPIED_BODY_BYTES + 1, 1_000), (1 << 20, 50_000)] {
             let body: Bytes = (0..length).map(|byte| byte as u8).collect::<Vec<_>>().into();
-            let (mut unsent, ()) = Unsent::new(body.clone(), |out| out.extend_from_slice(b"head"));
-            let mut left = Vec::new();
-            while !unsent.is_empty() {
-                let (head, rest) = unsent.parts();
-                let all = [head, rest].concat();
-                let piece = all.len().min(pieces);
-                left.extend_from_slice(&all[..piece]);
-                unsent.advance(piece);
+            assert_eq!(sent(&Payload::One(body.clone()), most), [b"head", &body[..]].concat());
+        }
+    }
+
+    #[test]
+    fn a_body_of_several_pieces_is_sent_as_one() {
+        let piece = |length: usize, byte: u8| Bytes::from(vec![byte; length]);
+        for lengths in
+            [vec![], vec![0], vec![3, 0, 4], vec![10, 5_000, 0, 0, 7], vec![5_000, 1, 5_000], vec![4_000, 97, 1, 0]]
+        {
+            let pieces: Vec<Bytes> = lengths.iter().zip(b'a'..).map(|(length, byte)| piece(*length, byte)).collect();
+            let whole = [&b"head"[..], &pieces.concat()].concat();
+            let body = Payload::Pieces(pieces.into());
+            assert_eq!(body.len(), whole.len() - 4);
+            for most in [1, 3, 4_096, usize::MAX] {
+                assert_eq!(sent(&body, most), whole, "{lengths:?} by {most}");
             }
-            assert_eq!(left, [b"head", &body[..]].concat());
         }
     }
 }

@@ -131,7 +131,7 @@ impl Decoder {
             self.answer = Some(Answer {
                 status: parsed.status,
                 protocol: parsed.protocol,
-                head: Head::new(&bytes[..parsed.bytes]),
+                head: Head::new(&bytes[..parsed.bytes], parsed.notes),
                 body: Vec::with_capacity(usize::try_from(room).unwrap_or(0)),
                 keep: parsed.keep,
                 left: parsed.body,

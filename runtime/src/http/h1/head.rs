@@ -12,7 +12,38 @@ const MAX_HEADERS: usize = 128;
 
 /// The head of an answer as it came: taken apart again only when somebody asks for a header.
 #[derive(Debug, Clone, Default)]
-pub struct Head(Box<[u8]>);
+pub struct Head {
+    bytes: Box<[u8]>,
+    notes: Notes,
+}
+
+/// Which of the headers that somebody above an exchange acts on a head has: a head without them is not looked into again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Notes {
+    /// `Set-Cookie`.
+    pub set_cookie: bool,
+    /// `Location`.
+    pub location: bool,
+    /// `Content-Encoding`.
+    pub content_encoding: bool,
+    /// `WWW-Authenticate`.
+    pub challenge: bool,
+}
+
+impl Notes {
+    /// Takes note of a header's name.
+    pub(crate) fn note(&mut self, name: &str) {
+        match name.len() {
+            8 => self.location |= name.eq_ignore_ascii_case("location"),
+            10 => self.set_cookie |= name.eq_ignore_ascii_case("set-cookie"),
+            16 => {
+                self.content_encoding |= name.eq_ignore_ascii_case("content-encoding");
+                self.challenge |= name.eq_ignore_ascii_case("www-authenticate");
+            }
+            _ => {}
+        }
+    }
+}
 
 /// What a head says about what follows it.
 #[derive(Debug)]
@@ -20,6 +51,7 @@ pub(super) struct Parsed {
     pub(super) status: u16,
     pub(super) protocol: &'static str,
     pub(super) body: Body,
+    pub(super) notes: Notes,
     /// Whether the connection may be used again, once the body is over.
     pub(super) keep: bool,
     /// Length of the head, in bytes.
@@ -27,8 +59,14 @@ pub(super) struct Parsed {
 }
 
 impl Head {
-    pub(super) fn new(bytes: &[u8]) -> Self {
-        Self(bytes.into())
+    pub(super) fn new(bytes: &[u8], notes: Notes) -> Self {
+        Self { bytes: bytes.into(), notes }
+    }
+
+    /// Which of the headers that mean something are there.
+    #[must_use]
+    pub const fn notes(&self) -> Notes {
+        self.notes
     }
 
     /// The first value of a header, compared without case.
@@ -37,6 +75,16 @@ impl Head {
         self.visit(|headers| {
             headers.iter().find(|header| header.name.eq_ignore_ascii_case(name)).map(|header| header.value)
         })
+    }
+
+    /// Every value of a header, compared without case.
+    #[must_use]
+    pub fn get_all(&self, name: &str) -> Vec<&[u8]> {
+        self.visit(|headers| {
+            let named = headers.iter().filter(|header| header.name.eq_ignore_ascii_case(name));
+            Some(named.map(|header| header.value).collect())
+        })
+        .unwrap_or_default()
     }
 
     /// Every header in the order of arrival; names in lower case.
@@ -49,19 +97,20 @@ impl Head {
     /// Bytes held.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.bytes.len()
     }
 
     /// Whether there is none: nothing was answered.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.bytes.is_empty()
     }
 
     fn visit<'a, T>(&'a self, visit: impl FnOnce(&[Header<'a>]) -> Option<T>) -> Option<T> {
         let mut headers = [MaybeUninit::uninit(); MAX_HEADERS];
         let mut response = httparse::Response::new(&mut []);
-        let parsed = ParserConfig::default().parse_response_with_uninit_headers(&mut response, &self.0, &mut headers);
+        let parsed =
+            ParserConfig::default().parse_response_with_uninit_headers(&mut response, &self.bytes, &mut headers);
         parsed.is_ok().then_some(())?;
         visit(response.headers)
     }
@@ -100,7 +149,7 @@ pub(super) fn parse(bytes: &[u8], to_head: bool) -> Result<Option<Parsed>, Failu
     let ambiguous = framing.transfer.is_some() && framing.length.is_some();
     let keep = modern && !framing.close && !ambiguous && status != 101 && !matches!(body, Body::UntilClose);
     let protocol = if modern { "HTTP/1.1" } else { "HTTP/1.0" };
-    Ok(Some(Parsed { status, protocol, body, keep, bytes: length }))
+    Ok(Some(Parsed { status, protocol, body, notes: framing.notes, keep, bytes: length }))
 }
 
 #[derive(Debug, Default)]
@@ -108,6 +157,7 @@ struct Framing {
     length: Option<u64>,
     transfer: Option<Transfer>,
     close: bool,
+    notes: Notes,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -143,7 +193,7 @@ impl Framing {
                         };
                     }
                 }
-                _ => {}
+                _ => framing.notes.note(header.name),
             }
         }
         if framing.transfer == Some(Transfer::Other) && framing.length.is_some() {

@@ -8,4 +8,4 @@ mod head;
 pub(crate) use decoder::{Decoder, Wants};
 pub(crate) use encode::check_headers;
 pub(super) use encode::encode;
-pub use head::Head;
+pub use head::{Head, Notes};

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::http::Notes;
 
 const WANTS: Wants = Wants { to_head: false, discard: false, max_body_bytes: 1 << 20 };
 
@@ -233,4 +234,20 @@ proptest! {
         let held = decoder.answer().map_or(0, |answer| answer.body.len());
         prop_assert!(held <= bytes.len());
     }
+}
+
+#[test]
+fn what_the_layers_above_act_on_is_noted_while_the_head_is_read() {
+    let notes = |headers: &str| {
+        let mut decoder = Decoder::new(Wants { to_head: true, discard: false, max_body_bytes: 0 });
+        decoder.feed(format!("HTTP/1.1 200 OK\r\n{headers}\r\n").as_bytes()).unwrap();
+        let head = decoder.answer().unwrap().head.clone();
+        (head.notes(), head.get_all("set-cookie").len())
+    };
+    assert_eq!(notes("connection: close\r\nx-location: /\r\n"), (Notes::default(), 0));
+    let cookies = notes("Set-Cookie: a=b\r\nSET-COOKIE: c=d\r\n");
+    assert_eq!(cookies, (Notes { set_cookie: true, ..Notes::default() }, 2));
+    assert!(notes("location: /\r\n").0.location);
+    assert!(notes("Content-Encoding: gzip\r\n").0.content_encoding);
+    assert!(notes("WWW-authenticate: Basic\r\n").0.challenge);
 }
