@@ -53,6 +53,8 @@ pub enum Source {
     Runtime,
     /// `setup`, `teardown` and the like, by name.
     Stage(&'static str),
+    /// A virtual user while it is made, by its number.
+    VuInit(u64),
     /// A virtual user in one of its iterations.
     Vu {
         /// From 1.
@@ -188,6 +190,7 @@ impl<P: FnMut(&str)> Thinner<P> {
         let (level, text) = &key;
         match source {
             Source::Vu { vu, iteration } => (self.print)(&format!("{level} [vu {vu} iter {iteration}]: {text}")),
+            Source::VuInit(vu) => (self.print)(&format!("{level} [vu {vu} init]: {text}")),
             Source::Stage(stage) => (self.print)(&format!("{level} [{stage}]: {text}")),
             Source::Runtime => {}
         }

@@ -4,18 +4,21 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use wasmtime::component::{Component, Linker};
+use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
 
 use crate::engine::Engine;
 use crate::host;
 use crate::host::VuState;
-use crate::host::bindings::ScenarioPre;
+use crate::host::bindings::ScenarioIndices;
 
 /// The contract that this runtime speaks: any 0.1.x.
 const CONTRACT: (u64, u64) = (0, 1);
 /// The interface that every scenario exports.
 const LIFECYCLE: &str = "flashcrowd:scenario/lifecycle@";
 const PACKAGE: &str = "flashcrowd:scenario/";
+/// The interface that a scenario may export beside, and its function.
+const VU_LIFECYCLE: &str = "flashcrowd:scenario/vu-lifecycle@0.1.0";
+const VU_INIT: &str = "vu-init";
 
 /// A compiled module that can be instantiated.
 pub struct Module {
@@ -25,7 +28,9 @@ pub struct Module {
     pub sha256: String,
     engine: Engine,
     component: Component,
-    pre: ScenarioPre<VuState>,
+    pre: InstancePre<VuState>,
+    indices: ScenarioIndices,
+    vu_init: Option<ComponentExportIndex>,
 }
 
 impl std::fmt::Debug for Module {
@@ -151,8 +156,11 @@ impl Module {
         let mut linker = Linker::new(engine.wasmtime());
         host::add_to_linker(&mut linker).map_err(imports)?;
         let pre = linker.instantiate_pre(&component).map_err(imports)?;
-        let pre = ScenarioPre::new(pre).map_err(imports)?;
-        Ok(Self { path: path.to_owned(), sha256, engine: engine.clone(), component, pre })
+        let indices = ScenarioIndices::new(&pre).map_err(imports)?;
+        let vu_init = component
+            .get_export_index(None, VU_LIFECYCLE)
+            .and_then(|interface| component.get_export_index(Some(&interface), VU_INIT));
+        Ok(Self { path: path.to_owned(), sha256, engine: engine.clone(), component, pre, indices, vu_init })
     }
 
     /// What the module imports, sorted.
@@ -165,8 +173,18 @@ impl Module {
         &self.engine
     }
 
-    pub(crate) const fn pre(&self) -> &ScenarioPre<VuState> {
+    pub(crate) const fn pre(&self) -> &InstancePre<VuState> {
         &self.pre
+    }
+
+    /// Where the exports stand that every scenario has.
+    pub(crate) const fn indices(&self) -> &ScenarioIndices {
+        &self.indices
+    }
+
+    /// Where `vu-init` stands, if the module exports it.
+    pub(crate) const fn vu_init(&self) -> Option<&ComponentExportIndex> {
+        self.vu_init.as_ref()
     }
 }
 
@@ -260,6 +278,9 @@ pub struct Description {
     /// Whether `setup` does anything.
     #[serde(default)]
     pub setup: bool,
+    /// Whether `vu-init` does anything.
+    #[serde(default)]
+    pub vu_init: bool,
     /// Whether `teardown` does anything.
     #[serde(default)]
     pub teardown: bool,

@@ -19,6 +19,19 @@ use tokio::time::Instant;
 pub trait VirtualUser: 'static {
     /// Runs one iteration. Dropping the future interrupts it; the next call must work again.
     fn iterate(&mut self, iteration: &Iteration) -> impl Future<Output = IterationEnd>;
+    /// What of the last call of `iterate` was the iteration, where not all of it was. Asked after each, also after one that was interrupted.
+    fn actual(&mut self) -> Actual {
+        Actual::default()
+    }
+}
+
+/// What an iteration really was, within the time that its virtual user was busy with it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Actual {
+    /// When it began, if the virtual user had to be got ready first.
+    pub began: Option<Instant>,
+    /// When and how it ended, if the virtual user then waited before the next: an interruption of that wait does not undo it.
+    pub ended: Option<(Instant, IterationEnd)>,
 }
 
 /// Makes the virtual users of one shard, on that shard.
@@ -106,8 +119,17 @@ pub struct EndedIteration {
 
 /// A virtual user that cannot be made: why.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct VuError(pub String);
+pub enum VuError {
+    /// There is no room for it, or its instance cannot be made.
+    #[error("{0}")]
+    Machine(String),
+    /// The module's own `vu_init` failed.
+    #[error("{0}")]
+    Module(String),
+    /// The module's own `vu_init` took too long.
+    #[error("{0}")]
+    Timeout(String),
+}
 
 /// A shard that ended otherwise than by finishing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
+use wasmtime::component::Instance;
 use wasmtime::{Store, Trap};
 
 use crate::host::bindings::Scenario;
@@ -14,6 +15,7 @@ use crate::host::flight::Flight;
 use crate::host::limits::MAX_TABLE_ELEMENTS;
 use crate::host::{Departure, Position, VuState};
 use crate::log::Level;
+use crate::metrics::builtin;
 use crate::module::Module;
 
 /// Said of iterations that the CPU meter slowed.
@@ -32,11 +34,16 @@ pub struct Vu {
     live: Option<Live>,
     /// Set while the module runs: whoever finds it set knows that the last call was cut short.
     spoilt: bool,
+    /// Whether `vu_init` ran on this instance.
+    initialised: bool,
     iterations: u64,
+    /// Iterations begun by scenario; most virtual users know one scenario only.
+    by_scenario: Vec<(usize, u64)>,
 }
 
 struct Live {
     store: Store<VuState>,
+    instance: Instance,
     scenario: Scenario,
     cpu: Arc<CpuMeter>,
     flight: Arc<Flight>,
@@ -86,6 +93,8 @@ pub struct IterationPlace {
     pub number_in_scenario: u64,
     /// When the scenario began.
     pub scenario_started: Instant,
+    /// When the iteration begins.
+    pub began: Instant,
 }
 
 impl Vu {
@@ -99,13 +108,52 @@ impl Vu {
             Ok(live) => live,
             Err((_, reason)) => return Err(InstantiateError { vu, reason }),
         };
-        Ok(Self { module, shard, id: vu, live: Some(live), spoilt: false, iterations: 0 })
+        Ok(Self {
+            module,
+            shard,
+            id: vu,
+            live: Some(live),
+            spoilt: false,
+            initialised: false,
+            iterations: 0,
+            by_scenario: Vec::new(),
+        })
     }
 
     /// How many iterations it has begun.
     #[must_use]
     pub const fn iterations(&self) -> u64 {
         self.iterations
+    }
+
+    /// Whether the next iteration would run on an instance on which `vu_init` has not run.
+    #[must_use]
+    pub const fn is_fresh(&self) -> bool {
+        !self.initialised || self.spoilt || self.live.is_none()
+    }
+
+    /// Runs `vu_init`, on a fresh instance if the last call spoilt it. A module without it has nothing to run.
+    ///
+    /// # Errors
+    /// When it returns an error or traps: the next call begins on a fresh instance.
+    pub async fn init(&mut self) -> Result<(), CallError> {
+        let begun = Instant::now();
+        let Some(index) = self.module.vu_init().copied() else { return Ok(()) };
+        let live = self.enter(Position::VuInit).await?;
+        let Live { store, instance, cpu, flight, .. } = live;
+        let result = {
+            let call = pin!(async {
+                let init = instance.get_typed_func::<(), (Result<(), String>,)>(&mut *store, index)?;
+                let (result,) = init.call_async(&mut *store, ()).await?;
+                Ok(result)
+            });
+            flight.drive(cpu, cpu.measure(call)).await
+        };
+        let result = self.leave(result);
+        self.initialised = result.is_ok();
+        let tags = self.shard.test.tags;
+        self.shard.record(|recorder| recorder.duration(builtin::VU_INIT_DURATION, tags, begun.elapsed()));
+        result
     }
 
     /// Runs one iteration. Dropping the future interrupts the module; the next iteration then begins on a fresh instance.
@@ -119,15 +167,27 @@ impl Vu {
             scenario: place.scenario,
             number_in_scenario: place.number_in_scenario,
             number_in_vu,
+            number_in_vu_and_scenario: self.count(place.scenario),
             scenario_started: place.scenario_started,
+            began: place.began,
         };
         let live = self.enter(position).await?;
-        let Live { store, scenario, cpu, flight } = live;
+        let Live { store, scenario, cpu, flight, .. } = live;
         let result = {
             let call = pin!(scenario.flashcrowd_scenario_lifecycle().call_run(store, place.function));
             flight.drive(cpu, cpu.measure(call)).await
         };
         self.leave(result)
+    }
+
+    /// How many iterations of this scenario it began before the one that begins now.
+    fn count(&mut self, scenario: usize) -> u64 {
+        if let Some((_, begun)) = self.by_scenario.iter_mut().find(|(known, _)| *known == scenario) {
+            *begun += 1;
+            return *begun - 1;
+        }
+        self.by_scenario.push((scenario, 1));
+        0
     }
 
     /// Asks the module what it is, as JSON.
@@ -136,7 +196,7 @@ impl Vu {
     /// When it traps.
     pub async fn describe(&mut self) -> Result<String, CallError> {
         let live = self.enter(Position::Describe).await?;
-        let Live { store, scenario, cpu, flight } = live;
+        let Live { store, scenario, cpu, flight, .. } = live;
         let result = {
             let call = pin!(scenario.flashcrowd_scenario_lifecycle().call_describe(store));
             flight.drive(cpu, cpu.measure(call)).await
@@ -150,7 +210,7 @@ impl Vu {
     /// When it returns an error or traps.
     pub async fn setup(&mut self) -> Result<Option<Vec<u8>>, CallError> {
         let live = self.enter(Position::Stage("setup")).await?;
-        let Live { store, scenario, cpu, flight } = live;
+        let Live { store, scenario, cpu, flight, .. } = live;
         let result = {
             let call = pin!(scenario.flashcrowd_scenario_lifecycle().call_setup(store));
             flight.drive(cpu, cpu.measure(call)).await
@@ -164,7 +224,7 @@ impl Vu {
     /// When it returns an error or traps.
     pub async fn teardown(&mut self) -> Result<(), CallError> {
         let live = self.enter(Position::Stage("teardown")).await?;
-        let Live { store, scenario, cpu, flight } = live;
+        let Live { store, scenario, cpu, flight, .. } = live;
         let result = {
             let call = pin!(scenario.flashcrowd_scenario_lifecycle().call_teardown(store));
             flight.drive(cpu, cpu.measure(call)).await
@@ -178,7 +238,7 @@ impl Vu {
     /// When it returns an error or traps.
     pub async fn handle_summary(&mut self, data: &str) -> Result<Option<Vec<(String, Vec<u8>)>>, CallError> {
         let live = self.enter(Position::Stage("handle_summary")).await?;
-        let Live { store, scenario, cpu, flight } = live;
+        let Live { store, scenario, cpu, flight, .. } = live;
         let result = {
             let call = pin!(scenario.flashcrowd_scenario_lifecycle().call_handle_summary(store, data));
             flight.drive(cpu, cpu.measure(call)).await
@@ -210,6 +270,7 @@ impl Vu {
             Ok(live) => {
                 self.live = Some(live);
                 self.spoilt = false;
+                self.initialised = false;
                 Ok(())
             }
             Err((_, reason)) => {
@@ -246,11 +307,15 @@ impl Live {
         store.set_epoch_deadline(1);
         let (cpu, flight) = (Arc::clone(&store.data().cpu), Arc::clone(&store.data().flight));
         let instantiated = {
-            let call = pin!(module.pre().instantiate_async(&mut store));
+            let call = pin!(async {
+                let instance = module.pre().instantiate_async(&mut store).await?;
+                let scenario = module.indices().load(&mut store, &instance)?;
+                Ok::<_, wasmtime::Error>((instance, scenario))
+            });
             flight.drive(&cpu, cpu.measure(call)).await
         };
         match instantiated {
-            Ok(scenario) => Ok(Self { store, scenario, cpu, flight }),
+            Ok((instance, scenario)) => Ok(Self { store, instance, scenario, cpu, flight }),
             Err(error) => {
                 let mut state = store.into_data();
                 let reason = explain(&error, &mut state).to_string();

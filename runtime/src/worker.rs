@@ -1,45 +1,48 @@
 //! Modules as virtual users, and what they did as samples: where the scheduler's shards meet wasm and metrics.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::duration;
 use crate::host::context::ShardContext;
 use crate::log::{Level, Source};
 use crate::metrics::builtin;
 use crate::module::Module;
-use crate::shard::{EndedIteration, Iteration, IterationEnd, Observer, Outcome, VirtualUser, VuError, VuFactory};
+use crate::shard::{
+    Actual, EndedIteration, Iteration, IterationEnd, Observer, Outcome, VirtualUser, VuError, VuFactory,
+};
 use crate::vu::{CallError, IterationPlace, Vu};
 
-/// When iterations that `minIterationDuration` makes longer really ended, and how, by virtual user: the pause is not theirs.
-type Pauses = Rc<RefCell<HashMap<u64, (Instant, IterationEnd)>>>;
+/// What the plan asks of every virtual user.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Rules {
+    /// An iteration takes at least this long.
+    pub min_iteration: Option<Duration>,
+    /// The module has a `vu_init`, which may take this long.
+    pub vu_init: Option<Duration>,
+}
 
 /// Makes the instances of one shard.
 #[derive(Debug)]
 pub struct WasmVus {
     module: Arc<Module>,
     shard: Arc<ShardContext>,
-    min_iteration: Option<Duration>,
-    pauses: Pauses,
+    rules: Rules,
 }
 
 /// Turns what happened on one shard into samples.
 #[derive(Debug)]
 pub struct Sampler {
     shard: Arc<ShardContext>,
-    pauses: Pauses,
 }
 
 /// The two halves of a shard's work.
 #[must_use]
-pub fn worker(module: Arc<Module>, shard: Arc<ShardContext>, min_iteration: Option<Duration>) -> (WasmVus, Sampler) {
-    let pauses = Pauses::default();
-    let sampler = Sampler { shard: Arc::clone(&shard), pauses: Rc::clone(&pauses) };
-    (WasmVus { module, shard, min_iteration, pauses }, sampler)
+pub fn worker(module: Arc<Module>, shard: Arc<ShardContext>, rules: Rules) -> (WasmVus, Sampler) {
+    let sampler = Sampler { shard: Arc::clone(&shard) };
+    (WasmVus { module, shard, rules }, sampler)
 }
 
 /// An instance that an executor drives.
@@ -47,8 +50,8 @@ pub fn worker(module: Arc<Module>, shard: Arc<ShardContext>, min_iteration: Opti
 pub struct WasmVu {
     vu: Vu,
     shard: Arc<ShardContext>,
-    min_iteration: Option<Duration>,
-    pauses: Pauses,
+    rules: Rules,
+    actual: Actual,
 }
 
 impl VuFactory for WasmVus {
@@ -57,68 +60,98 @@ impl VuFactory for WasmVus {
     async fn create(&self, vu_id: u64) -> Result<WasmVu, VuError> {
         let vu = Vu::new(Arc::clone(&self.module), Arc::clone(&self.shard), vu_id)
             .await
-            .map_err(|error| VuError(error.to_string()))?;
-        let (shard, pauses) = (Arc::clone(&self.shard), Rc::clone(&self.pauses));
-        Ok(WasmVu { vu, shard, min_iteration: self.min_iteration, pauses })
+            .map_err(|error| VuError::Machine(error.reason))?;
+        let mut vu = WasmVu { vu, shard: Arc::clone(&self.shard), rules: self.rules, actual: Actual::default() };
+        if let Some(timeout) = self.rules.vu_init {
+            vu.init(timeout).await?;
+        }
+        Ok(vu)
     }
 }
 
 impl VirtualUser for WasmVu {
     async fn iterate(&mut self, iteration: &Iteration) -> IterationEnd {
-        let begun = Instant::now();
+        if let Some(timeout) = self.rules.vu_init
+            && self.vu.is_fresh()
+        {
+            let ready = self.init(timeout).await;
+            self.actual.began = Some(Instant::now());
+            if let Err(error) = ready {
+                self.tell(Source::VuInit(iteration.vu_id), &error.to_string());
+                return IterationEnd::Failed;
+            }
+        }
+        let began = Instant::now();
         let place = IterationPlace {
             scenario: iteration.scenario,
             function: iteration.function,
             number_in_scenario: iteration.number_in_scenario,
             scenario_started: iteration.scenario_started,
+            began,
         };
         let end = match self.vu.iterate(place).await {
             Ok(()) => IterationEnd::Completed,
             // The whole load is being interrupted, this iteration with it.
             Err(CallError::Aborted(_)) => std::future::pending().await,
             Err(error) => {
-                self.tell(iteration, &error);
+                let number = self.vu.iterations().saturating_sub(1);
+                self.tell(Source::Vu { vu: iteration.vu_id, iteration: number }, &error.to_string());
                 IterationEnd::Failed
             }
         };
-        self.pause(iteration.vu_id, begun, end).await;
+        self.pause(began, end).await;
         end
+    }
+
+    fn actual(&mut self) -> Actual {
+        std::mem::take(&mut self.actual)
     }
 }
 
 impl WasmVu {
-    /// Once for each distinct message; the summary has the counts.
-    fn tell(&self, iteration: &Iteration, error: &CallError) {
-        let text = error.to_string();
-        if self.shard.test.problems.iteration_failed(&text) {
-            let source = Source::Vu { vu: iteration.vu_id, iteration: self.vu.iterations().saturating_sub(1) };
-            self.shard.test.log.write(Level::Error, source, &format!("iteration failed: {text}"));
+    /// Runs the module's `vu_init`.
+    async fn init(&mut self, timeout: Duration) -> Result<(), VuError> {
+        match tokio::time::timeout(timeout, self.vu.init()).await {
+            Ok(Ok(())) => Ok(()),
+            // The whole load is being interrupted, or will not begin.
+            Ok(Err(CallError::Aborted(_))) => std::future::pending().await,
+            Ok(Err(error)) => Err(VuError::Module(format!("vu_init failed: {error}"))),
+            Err(_elapsed) => {
+                let limit = duration::format(timeout);
+                Err(VuError::Timeout(format!("vu_init took longer than setupTimeout ({limit})")))
+            }
         }
     }
 
-    async fn pause(&self, vu_id: u64, begun: Instant, end: IterationEnd) {
-        let Some(left) = self.min_iteration.and_then(|least| least.checked_sub(begun.elapsed())) else {
-            return;
-        };
+    /// Once for each distinct message; the summary has the counts.
+    fn tell(&self, source: Source, reason: &str) {
+        if self.shard.test.problems.iteration_failed(reason) {
+            self.shard.test.log.write(Level::Error, source, &format!("iteration failed: {reason}"));
+        }
+    }
+
+    /// Waits until the iteration has taken as long as one must.
+    async fn pause(&mut self, began: Instant, end: IterationEnd) {
+        let Some(least) = self.rules.min_iteration else { return };
+        let now = Instant::now();
+        let Some(left) = least.checked_sub(now - began) else { return };
         // Noted before the pause: if that is cut short, the iteration has ended all the same.
-        self.pauses.borrow_mut().insert(vu_id, (Instant::now(), end));
+        self.actual.ended = Some((now, end));
         tokio::time::sleep(left).await;
     }
 }
 
 impl Observer for Sampler {
     fn iteration_ended(&self, ended: &EndedIteration) {
-        let finished = self.pauses.borrow_mut().remove(&ended.iteration.vu_id);
-        let (end, outcome) = finished.map_or((ended.ended, ended.outcome), |(at, end)| (at, end.into()));
-        if outcome == Outcome::Interrupted {
+        if ended.outcome == Outcome::Interrupted {
             return;
         }
         let tags = self.shard.test.scenarios[ended.iteration.scenario].tags;
-        let duration = end.saturating_duration_since(ended.started);
+        let duration = ended.ended.saturating_duration_since(ended.started);
         self.shard.record(|recorder| {
             recorder.add(builtin::ITERATIONS, tags, 1.0);
             recorder.duration(builtin::ITERATION_DURATION, tags, duration);
-            if outcome == Outcome::Failed {
+            if ended.outcome == Outcome::Failed {
                 recorder.add(builtin::ITERATION_ERRORS, tags, 1.0);
             }
             if let Some(due) = ended.iteration.due {

@@ -10,6 +10,7 @@ macro_rules! guides {
 // `runtime/tests/it/docs.rs` reads this list: a guide with Rust in it must be here.
 guides! {
     FirstScenario = "first-scenario.md";
+    LifeCycle = "life-cycle.md";
     Scenarios = "scenarios.md";
     FromK6 = "from-k6.md";
 }

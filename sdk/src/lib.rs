@@ -40,6 +40,7 @@
 //! | [`scenario`] | what a virtual user does in one iteration |
 //! | [`options`](macro@options) | the test's [`Options`] |
 //! | [`setup`] | runs once before the load; its data goes to every virtual user |
+//! | [`vu_init`] | runs once per virtual user, before its first iteration |
 //! | [`teardown`] | runs once after the load |
 //! | [`handle_summary`] | makes files out of the results |
 //!
@@ -78,7 +79,8 @@
 //!
 //! # What lives how long
 //!
-//! Each virtual user has an instance of the module of its own. State in a `static` or a `thread_local!` lives as long as that.
+//! Each virtual user has an instance of the module of its own. State in a `static` or a `thread_local!` lives as long as that, from what
+//! [`vu_init`] put there to the last iteration.
 //!
 //! # Outside the runtime
 //!
@@ -257,6 +259,32 @@ pub use flashcrowd_macros::teardown;
 /// flashcrowd::url!("/users/{id}/orders/{order}", 7);
 /// ```
 pub use flashcrowd_macros::url;
+/// ```
+/// use std::cell::RefCell;
+///
+/// use flashcrowd::prelude::*;
+///
+/// thread_local! {
+///     static TOKEN: RefCell<String> = RefCell::default();
+/// }
+///
+/// #[flashcrowd::vu_init]
+/// fn log_in() -> Result<(), String> {
+///     let answer = http::post("/login").form([("user", format!("user-{}", exec::vu()))]).send();
+///     if answer.status() != 200 {
+///         return Err(format!("no log-in: status {}", answer.status()));
+///     }
+///     TOKEN.set(answer.text().into_owned());
+///     Ok(())
+/// }
+///
+/// #[flashcrowd::scenario]
+/// fn buy() {
+///     http::post("/orders").header("Authorization", TOKEN.with_borrow(String::clone)).send();
+/// }
+/// # fn main() {}
+/// ```
+pub use flashcrowd_macros::vu_init;
 pub use group::group;
 pub use log;
 pub use metrics::{Counter, Gauge, Rate, Trend};
@@ -266,7 +294,7 @@ pub use options::{
 };
 pub use summary::{IntoSummary, Summary};
 pub use text::{Bytes, Sample, Seconds, Text};
-pub use timer::sleep;
+pub use timer::{pacing, sleep, think_time};
 
 /// All that a scenario usually needs: `use flashcrowd::prelude::*;`.
 pub mod prelude {
@@ -279,7 +307,7 @@ pub mod prelude {
     pub use crate::{
         Check, ConstantArrivalRate, ConstantVus, Counter, EnvVar, Gauge, Options, PerVuIterations, RampingArrivalRate,
         RampingVus, Rate, SharedIterations, Summary, Threshold, Trend, check, env, env_or, env_parse, exec, fail,
-        group, hours, log, millis, mins, random, secs, sleep, stage, test, url,
+        group, hours, log, millis, mins, pacing, random, secs, sleep, stage, test, think_time, url,
     };
 }
 

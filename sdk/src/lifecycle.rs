@@ -14,6 +14,12 @@ pub(crate) fn setup() -> Result<Option<Vec<u8>>, String> {
     registry::setup().map_or(Ok(None), |setup| (setup.run)())
 }
 
+/// See `vu-init` in `wit/vu-lifecycle.wit`.
+pub(crate) fn vu_init() -> Result<(), String> {
+    start();
+    registry::vu_init().map_or(Ok(()), |init| (init.run)())
+}
+
 /// See `run` in `wit/lifecycle.wit`.
 pub(crate) fn run(function: u32) -> Result<(), String> {
     start();

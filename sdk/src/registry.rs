@@ -82,6 +82,11 @@ pub struct SetupFunction {
     pub run: fn() -> Result<Option<Vec<u8>>, String>,
 }
 
+pub struct VuInitFunction {
+    pub at: At,
+    pub run: fn() -> Result<(), String>,
+}
+
 pub struct TeardownFunction {
     pub at: At,
     pub run: fn() -> Result<(), String>,
@@ -98,6 +103,7 @@ pub struct HandleSummaryFunction {
 inventory::collect!(ScenarioFunction);
 inventory::collect!(OptionsFunction);
 inventory::collect!(SetupFunction);
+inventory::collect!(VuInitFunction);
 inventory::collect!(TeardownFunction);
 inventory::collect!(HandleSummaryFunction);
 
@@ -117,6 +123,10 @@ pub(crate) fn options() -> Option<&'static OptionsFunction> {
 
 pub(crate) fn setup() -> Option<&'static SetupFunction> {
     only("setup", inventory::iter::<SetupFunction>.into_iter().map(|found| (found.at, found)))
+}
+
+pub(crate) fn vu_init() -> Option<&'static VuInitFunction> {
+    only("vu_init", inventory::iter::<VuInitFunction>.into_iter().map(|found| (found.at, found)))
 }
 
 pub(crate) fn teardown() -> Option<&'static TeardownFunction> {

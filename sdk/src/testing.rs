@@ -44,6 +44,14 @@ pub fn setup() -> Result<(), String> {
     lifecycle::setup().map(host::execution::keep_setup_data)
 }
 
+/// Runs `vu_init`.
+///
+/// # Errors
+/// What it returns as an error.
+pub fn vu_init() -> Result<(), String> {
+    lifecycle::vu_init()
+}
+
 /// Runs one iteration of the scenario function of this name.
 ///
 /// # Errors

@@ -74,6 +74,16 @@ fn thunk() -> Result<(), &'static str> {
     Err("thunk ran")
 }
 
+std::thread_local! {
+    static LOGGED_IN: Cell<u32> = const { Cell::new(0) };
+}
+
+#[flashcrowd::vu_init]
+fn log_in(shop: &Shop) -> Result<(), String> {
+    LOGGED_IN.set(LOGGED_IN.get() + 1);
+    if shop.token == "t" { Ok(()) } else { Err(format!("the token is {}", shop.token)) }
+}
+
 #[flashcrowd::teardown]
 fn close_shop(shop: &Shop) -> Result<(), String> {
     Err(format!("closed {}", shop.token))
@@ -121,7 +131,7 @@ fn the_module_describes_itself_by_the_published_schema() {
                 {"name": "COUPON", "default": "3", "required": false, "help": ""},
             ],
             "functions": functions,
-            "setup": true, "teardown": true, "handleSummary": true,
+            "setup": true, "vuInit": true, "teardown": true, "handleSummary": true,
             "options": {
                 "scenarios": {"rush": {"executor": "constant-vus", "vus": 10, "duration": "1m", "exec": "borrows"}},
                 "thresholds": {"http_req_failed": ["rate<0.01"]},
@@ -153,6 +163,8 @@ fn data_of_setup_reaches_every_function_that_takes_it() {
     testing::setup().unwrap();
     assert_eq!(testing::run("borrows"), Ok(()));
     assert_eq!(testing::run("borrows"), Ok(()));
+    assert_eq!(testing::vu_init(), Ok(()));
+    assert_eq!(LOGGED_IN.get(), 1);
     assert_eq!(testing::run("owns"), Ok(()));
     assert_eq!(testing::run("owns"), Ok(()));
     assert_eq!(testing::run("reads_part_of_it"), Ok(()));

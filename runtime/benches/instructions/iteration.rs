@@ -18,7 +18,7 @@ use flashcrowd_runtime::module::Module;
 use flashcrowd_runtime::scheduler::Schedule;
 use flashcrowd_runtime::shard::Placement;
 use flashcrowd_runtime::stop::StopToken;
-use flashcrowd_runtime::worker::worker;
+use flashcrowd_runtime::worker::{Rules, worker};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
@@ -64,7 +64,7 @@ async fn load(times: u64, path: &Path) {
         executor: executor.into(),
     };
     let schedule = Schedule::new(vec![spec], 1, Placement::Local, StopToken::new());
-    let build = move |_| worker(Arc::clone(&module), Arc::clone(&shard), None);
+    let build = move |_| worker(Arc::clone(&module), Arc::clone(&shard), Rules::default());
     schedule.prepare(build).await.unwrap().start().finish().await.unwrap();
 
     // An iteration that fails is another path, and perhaps a cheaper one.
@@ -109,6 +109,9 @@ fn test(registry: &Arc<Registry>, url: String) -> TestContext {
         tags: registry.intern(&[]),
         setup_data: OnceLock::new(),
         started: OnceLock::new(),
+        started_at: OnceLock::new(),
+        progress: OnceLock::new(),
+        options: "".into(),
         failed_by_scenario: OnceLock::new(),
         registry: Arc::clone(registry),
     }

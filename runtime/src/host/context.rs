@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use tokio::time::Instant;
@@ -12,6 +12,7 @@ use crate::http::ClientSettings;
 use crate::log::Log;
 use crate::metrics::{Recorder, Registry, TagSetId};
 use crate::problems::Problems;
+use crate::shard::progress::Progress;
 use crate::stop::StopToken;
 
 /// One test.
@@ -41,6 +42,12 @@ pub struct TestContext {
     pub setup_data: OnceLock<Bytes>,
     /// When the load began.
     pub started: OnceLock<Instant>,
+    /// The same by the wall clock.
+    pub started_at: OnceLock<SystemTime>,
+    /// What goes on right now, from before the first virtual user on.
+    pub progress: OnceLock<Arc<Progress>>,
+    /// k6's options object as it was resolved, in JSON; empty where nothing was.
+    pub options: Arc<str>,
     /// Why the scenario said that the test failed.
     pub failed_by_scenario: OnceLock<String>,
 }

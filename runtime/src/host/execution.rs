@@ -1,9 +1,15 @@
 //! `flashcrowd:scenario/execution`.
 
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::SystemTime;
+
+use tokio::time::Instant;
+
 use super::bindings::flashcrowd::scenario::execution;
 use super::limits::short;
 use super::state::{Departure, Position, VuState};
 use crate::log::Level;
+use crate::shard::progress::ScenarioProgress;
 use crate::stop::StopReason;
 
 /// Tags that a virtual user may carry.
@@ -98,12 +104,68 @@ impl execution::Host for VuState {
         wasmtime::bail!("iteration failed")
     }
 
+    fn iteration_elapsed(&mut self) -> wasmtime::Result<u64> {
+        Ok(match self.position {
+            Position::Iteration { began, .. } => nanoseconds(began),
+            _ => 0,
+        })
+    }
+
+    fn iteration_of_vu_in_scenario(&mut self) -> wasmtime::Result<u64> {
+        Ok(match self.position {
+            Position::Iteration { number_in_vu_and_scenario, .. } => number_in_vu_and_scenario,
+            _ => 0,
+        })
+    }
+
+    fn scenario_began(&mut self) -> wasmtime::Result<u64> {
+        let (Position::Iteration { scenario_started, .. }, Some(started), Some(at)) =
+            (&self.position, self.test().started.get(), self.test().started_at.get())
+        else {
+            return Ok(0);
+        };
+        let began = *at + scenario_started.saturating_duration_since(*started);
+        let since_1970 = began.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Ok(u64::try_from(since_1970.as_nanos()).unwrap_or(u64::MAX))
+    }
+
+    fn iterations_completed(&mut self) -> wasmtime::Result<u64> {
+        Ok(self.sum(ScenarioProgress::over))
+    }
+
+    fn iterations_interrupted(&mut self) -> wasmtime::Result<u64> {
+        Ok(self.sum(|scenario| scenario.interrupted.load(Relaxed)))
+    }
+
+    fn vus_active(&mut self) -> wasmtime::Result<u64> {
+        Ok(self.test().progress.get().map_or(0, |progress| progress.active_vus(Instant::now()).into()))
+    }
+
+    fn vus_initialised(&mut self) -> wasmtime::Result<u64> {
+        Ok(self.test().progress.get().map_or(0, |progress| progress.initialised_vus.load(Relaxed).into()))
+    }
+
+    fn tags(&mut self) -> wasmtime::Result<Vec<(String, String)>> {
+        let pairs = self.test().registry.tags(self.tags);
+        Ok(pairs.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect())
+    }
+
+    fn options(&mut self) -> wasmtime::Result<String> {
+        Ok(self.test().options.to_string())
+    }
+
     fn report_panic(&mut self, message: String) -> wasmtime::Result<()> {
         self.panic = Some(message);
         Ok(())
     }
 }
 
-fn nanoseconds(since: tokio::time::Instant) -> u64 {
+impl VuState {
+    fn sum(&self, count: impl Fn(&ScenarioProgress) -> u64) -> u64 {
+        self.test().progress.get().map_or(0, |progress| progress.scenarios.iter().map(count).sum())
+    }
+}
+
+fn nanoseconds(since: Instant) -> u64 {
     u64::try_from(since.elapsed().as_nanos()).unwrap_or(u64::MAX)
 }

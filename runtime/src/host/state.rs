@@ -22,6 +22,9 @@ const MAX_RESOURCES: usize = 10_000;
 /// Names of checks that one instance may use.
 pub(super) const MAX_CHECKS: usize = 10_000;
 
+/// The group of what virtual users do before their first iteration.
+const VU_INIT_GROUP: &str = "::vu_init";
+
 /// Where an instance's code is being run.
 #[derive(Debug, Clone)]
 pub enum Position {
@@ -29,6 +32,8 @@ pub enum Position {
     Describe,
     /// In `setup`, `teardown` or `handle-summary`, by name.
     Stage(&'static str),
+    /// In `vu-init`.
+    VuInit,
     /// In `run`.
     Iteration {
         /// Index in the plan.
@@ -37,8 +42,12 @@ pub enum Position {
         number_in_scenario: u64,
         /// Among this virtual user's iterations, from 0.
         number_in_vu: u64,
+        /// Among this virtual user's iterations in the scenario, from 0.
+        number_in_vu_and_scenario: u64,
         /// When the scenario began.
         scenario_started: Instant,
+        /// When the iteration began.
+        began: Instant,
     },
 }
 
@@ -152,6 +161,10 @@ impl VuState {
                 let tags = self.shard.cached(|cache, registry| cache.group(registry, test.tags, &path));
                 (tags, Source::Stage(stage))
             }
+            Position::VuInit => {
+                let tags = self.shard.cached(|cache, registry| cache.group(registry, test.tags, VU_INIT_GROUP));
+                (tags, Source::VuInit(self.vu))
+            }
             Position::Iteration { scenario, number_in_vu, .. } => {
                 (test.scenarios[*scenario].tags, Source::Vu { vu: self.vu, iteration: *number_in_vu })
             }
@@ -161,7 +174,7 @@ impl VuState {
         self.flight.end_iteration();
         self.memory.forget();
         self.panic = None;
-        self.cpu.set_alone(!matches!(position, Position::Iteration { .. }));
+        self.cpu.set_alone(!matches!(position, Position::Iteration { .. } | Position::VuInit));
         if let Position::Stage(stage) = &position {
             // Each stage has an instance of its own, and each a stream of its own.
             let salt = stage.bytes().fold(0_u64, |salt, byte| salt.wrapping_mul(31).wrapping_add(u64::from(byte)));

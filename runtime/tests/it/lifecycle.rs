@@ -1,6 +1,8 @@
 //! Setup, teardown, several functions in a module, seeds.
 
-use crate::support::{Server, guest, run};
+use serde_json::json;
+
+use crate::support::{Folder, Server, guest, run};
 
 #[test]
 fn setup_data_reaches_every_virtual_user_and_teardown() {
@@ -69,4 +71,87 @@ fn metrics_of_every_kind_add_up() {
     assert_eq!(run.check("inside pay"), (10, 0));
     assert_eq!(run.check("a group gives back what its section returns"), (10, 0));
     assert!(run.stdout.contains("refused"), "refused values are told: {}", run.stdout);
+}
+
+#[test]
+fn every_vu_is_initialised_once_before_its_first_iteration() {
+    let server = Server::start(&[]);
+    let run = run(&guest("vu-init"), &["-e", &server.base_url("")]).exits(0);
+    assert_eq!((run.metric("inits", "count"), run.metric("iterations", "count")), (4.0, 12.0));
+    for check in ["vu_init stands in no scenario", "vu_init knows its VU", "vu_init finds a fresh instance"] {
+        assert_eq!(run.check(check), (4, 0), "{check}");
+    }
+    for check in ["vu_init ran before", "its tag is there"] {
+        assert_eq!(run.check(check), (12, 0), "{check}");
+    }
+    assert_eq!(run.metric("http_reqs", "count"), 16.0, "its requests are counted");
+    assert!(
+        run.summary["root_group"]["groups"]["vu_init"].is_object(),
+        "under its group: {:#}",
+        run.summary["root_group"]
+    );
+    for metric in ["setup_duration", "vu_init_duration"] {
+        assert!(run.metric(metric, "min") > 0.0 && run.stdout.contains(metric), "{metric}: {}", run.stdout);
+    }
+    assert!(!run.stdout.contains("teardown_duration"), "there is no teardown");
+}
+
+#[test]
+fn a_fresh_instance_is_initialised_again() {
+    let run = run(&guest("vu-init"), &["-e", "PANIC=yes"]).exits(0);
+    assert_eq!((run.metric("inits", "count"), run.metric("iteration_errors", "count")), (8.0, 4.0));
+    assert_eq!(run.check("vu_init ran before"), (12, 0));
+    assert_eq!(run.check("vu_init finds a fresh instance"), (8, 0));
+    // Where it fails then, so does the iteration, and each further one tries again.
+    let again = crate::support::run(&guest("vu-init"), &["-e", "PANIC=yes", "-e", "INIT=again"]).exits(0);
+    assert_eq!(again.metric("iterations", "count"), 12.0);
+    assert_eq!(again.metric("iteration_errors", "count"), 8.0);
+    assert!(again.stdout.contains("vu_init failed: no second log-in"), "{}", again.stdout);
+}
+
+#[test]
+fn a_vu_that_cannot_be_initialised_refuses_the_load() {
+    let says = |init: &str, code: i32, reason: &str| {
+        let run =
+            run(&guest("vu-init"), &["-e", &format!("INIT={init}"), "-e", "LATER=3", "--shards", "1"]).exits(code);
+        assert!(run.stderr.contains(reason), "{init}: {}", run.stderr);
+        assert_eq!(run.metric_or_zero("iterations", "count"), 0.0, "{init}");
+    };
+    says("error", 107, "virtual user 3 of 4 cannot be initialised: vu_init failed: the till is closed");
+    says("panic", 107, "vu_init failed: vu_init was told to panic (vu-init/src/lib.rs:");
+    says("fail", 107, "vu_init failed: vu_init was told to fail");
+    says("abort", 108, "the scenario aborted the test: vu_init was told to abort");
+    says("slow", 102, "vu_init took longer than setupTimeout (2s)");
+}
+
+#[test]
+fn a_later_vu_that_cannot_be_initialised_is_a_warning() {
+    let folder = Folder::new();
+    let config = folder.file("options.json");
+    // One VU sleeps in all its iterations, so that the open model asks for more.
+    let load = json!({"scenarios": {"rush": {
+        "executor": "constant-arrival-rate", "rate": 50, "duration": "2s", "preAllocatedVUs": 1, "maxVUs": 3, "gracefulStop": "0s",
+    }}});
+    std::fs::write(&config, load.to_string()).unwrap();
+    let args = ["-c", config.to_str().unwrap(), "-e", "INIT_AFTER=1"];
+    let run = run(&guest("late-init"), &args).exits(0);
+    assert!(run.metric("dropped_iterations", "count") > 0.0);
+    let warning = "scenario `rush`: a further VU could not be initialised: vu_init failed: no room for VU ";
+    assert!(run.stderr.contains(warning) && run.stdout.contains(warning), "{}\n{}", run.stderr, run.stdout);
+}
+
+#[test]
+fn stages_are_timed_apart() {
+    let run = run(&guest("setup-teardown"), &[]).exits(0);
+    for metric in ["setup_duration", "teardown_duration"] {
+        assert!(run.metric(metric, "max") > 0.0 && run.stdout.contains(metric), "{}", run.stdout);
+    }
+    assert!(!run.stdout.contains("vu_init_duration"), "there is none: {}", run.stdout);
+}
+
+#[test]
+fn a_scenario_knows_where_it_is_and_paces_itself() {
+    let run = run(&guest("exec-info"), &[]).exits(0);
+    assert_eq!(run.metric("iterations", "count"), 5.0);
+    assert_eq!(run.metric("checks", "value"), 1.0, "{}", run.stdout);
 }

@@ -18,6 +18,10 @@ pub(crate) fn setup(arguments: TokenStream, item: TokenStream) -> TokenStream {
     finish(item.clone(), try_setup(arguments, item))
 }
 
+pub(crate) fn vu_init(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    finish(item.clone(), try_vu_init(arguments, item))
+}
+
 pub(crate) fn teardown(arguments: TokenStream, item: TokenStream) -> TokenStream {
     finish(item.clone(), try_teardown(arguments, item))
 }
@@ -117,19 +121,29 @@ fn try_setup(arguments: TokenStream, item: TokenStream) -> Result<TokenStream> {
     })
 }
 
+fn try_vu_init(arguments: TokenStream, item: TokenStream) -> Result<TokenStream> {
+    unit_stage("vu_init", "VuInitFunction", arguments, item)
+}
+
 fn try_teardown(arguments: TokenStream, item: TokenStream) -> Result<TokenStream> {
-    no_arguments("teardown", &arguments)?;
-    let function = Function::parse(item, "teardown", Some("setup's data"))?;
+    unit_stage("teardown", "TeardownFunction", arguments, item)
+}
+
+/// A function that may take setup's data and returns nothing, of which a module has one at most.
+fn unit_stage(attribute: &str, registered: &str, arguments: TokenStream, item: TokenStream) -> Result<TokenStream> {
+    no_arguments(attribute, &arguments)?;
+    let function = Function::parse(item, attribute, Some("setup's data"))?;
     let item = &function.item;
-    let once = only_one("teardown_function", item.sig.ident.span());
+    let once = only_one(&format!("{attribute}_function"), item.sig.ident.span());
     let run = unit_thunk(&function);
+    let registered = format_ident!("{registered}");
     Ok(quote! {
         #item
         #once
         const _: () = {
             #run
             ::flashcrowd::__private::inventory::submit! {
-                ::flashcrowd::__private::TeardownFunction { at: ::flashcrowd::__private::at!(), run: __flashcrowd_thunk }
+                ::flashcrowd::__private::#registered { at: ::flashcrowd::__private::at!(), run: __flashcrowd_thunk }
             }
         };
     })
@@ -343,9 +357,10 @@ mod tests {
 
     #[test]
     fn the_other_attributes_take_no_arguments() {
-        let others: [(Attribute, &str); 4] = [
+        let others: [(Attribute, &str); 5] = [
             (try_options, "options"),
             (try_setup, "setup"),
+            (try_vu_init, "vu_init"),
             (try_teardown, "teardown"),
             (try_handle_summary, "handle_summary"),
         ];

@@ -1,6 +1,6 @@
 //! The attributes of the [`flashcrowd`](https://docs.rs/flashcrowd) SDK. Use them through that crate:
-//! `#[flashcrowd::scenario]`, `#[flashcrowd::options]`, `#[flashcrowd::setup]`, `#[flashcrowd::teardown]`,
-//! `#[flashcrowd::handle_summary]` and `flashcrowd::url!`.
+//! `#[flashcrowd::scenario]`, `#[flashcrowd::options]`, `#[flashcrowd::setup]`, `#[flashcrowd::vu_init]`,
+//! `#[flashcrowd::teardown]`, `#[flashcrowd::handle_summary]` and `flashcrowd::url!`.
 
 mod attributes;
 mod function;
@@ -31,6 +31,14 @@ pub fn options(arguments: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn setup(arguments: TokenStream, item: TokenStream) -> TokenStream {
     attributes::setup(arguments.into(), item.into()).into()
+}
+
+/// Marks the function that runs once per virtual user, before its first iteration: the place for a log-in. It takes nothing, or what
+/// `#[setup]` returned, and returns nothing, or a `Result<(), E>`. An error, or a panic, means that there can be no such virtual user. After an
+/// iteration that ended by a panic it runs again, as what it left in statics is gone with the instance. A module has at most one.
+#[proc_macro_attribute]
+pub fn vu_init(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    attributes::vu_init(arguments.into(), item.into()).into()
 }
 
 /// Marks the function that runs once after the load. It takes nothing, or what `#[setup]` returned. A module has at most one.

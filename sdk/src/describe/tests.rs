@@ -80,7 +80,7 @@ fn what_the_options_do_not_say_the_manifest_says() {
                 {"name": "COUPON", "default": "3", "required": false, "help": ""},
             ],
             "functions": [{"name": "default", "aliases": ["issue_coupon"]}],
-            "setup": false, "teardown": false, "handleSummary": false,
+            "setup": false, "vuInit": false, "teardown": false, "handleSummary": false,
             "options": {"vus": 2},
         })
     );

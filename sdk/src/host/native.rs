@@ -48,6 +48,42 @@ pub(crate) mod execution {
         0
     }
 
+    pub(crate) fn iteration_elapsed() -> u64 {
+        0
+    }
+
+    pub(crate) fn iteration_of_vu_in_scenario() -> u64 {
+        0
+    }
+
+    pub(crate) fn scenario_began() -> u64 {
+        0
+    }
+
+    pub(crate) fn iterations_completed() -> u64 {
+        0
+    }
+
+    pub(crate) fn iterations_interrupted() -> u64 {
+        0
+    }
+
+    pub(crate) fn vus_active() -> u64 {
+        0
+    }
+
+    pub(crate) fn vus_initialised() -> u64 {
+        0
+    }
+
+    pub(crate) fn tags() -> Vec<(String, String)> {
+        Vec::new()
+    }
+
+    pub(crate) fn options() -> String {
+        String::new()
+    }
+
     std::thread_local! {
         static SETUP_DATA: std::cell::RefCell<Option<Vec<u8>>> = const { std::cell::RefCell::new(None) };
     }

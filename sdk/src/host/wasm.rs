@@ -11,7 +11,7 @@
 
 wit_bindgen::generate!({
     path: "wit",
-    world: "scenario",
+    world: "full-scenario",
     ownership: Borrowing { duplicate_if_necessary: true },
 });
 
@@ -38,6 +38,12 @@ impl exports::flashcrowd::scenario::lifecycle::Guest for Module {
 
     fn handle_summary(data: String) -> Result<crate::registry::Files, String> {
         crate::lifecycle::handle_summary(&data)
+    }
+}
+
+impl exports::flashcrowd::scenario::vu_lifecycle::Guest for Module {
+    fn vu_init() -> Result<(), String> {
+        crate::lifecycle::vu_init()
     }
 }
 

@@ -33,7 +33,9 @@ pub(super) async fn iterate<F: VuFactory, O: Observer>(
         let running = pin!(vu.iterate(&iteration));
         control.unless_interrupted(running).await
     };
-    let ended = Instant::now();
+    let actual = vu.actual();
+    let started = actual.began.unwrap_or(started);
+    let (ended, end) = actual.ended.map_or_else(|| (Instant::now(), end), |(at, end)| (at, Some(end)));
     progress.busy_vus.fetch_sub(1, Relaxed);
     let outcome = end.map_or(Outcome::Interrupted, Outcome::from);
     let counter = match outcome {

@@ -163,7 +163,11 @@ impl VuFactory for Failing {
     type Vu = Stub;
     async fn create(&self, vu_id: u64) -> Result<Stub, VuError> {
         assert_ne!(vu_id, self.panics, "a defect");
-        if vu_id == self.refused { Err(VuError("the pool is exhausted".to_owned())) } else { Ok(Stub(takes!(1))) }
+        if vu_id == self.refused {
+            Err(VuError::Machine("the pool is exhausted".to_owned()))
+        } else {
+            Ok(Stub(takes!(1)))
+        }
     }
 }
 
@@ -288,5 +292,63 @@ fn phases_and_shares_follow_the_clock() {
                 (23, (Phase::Done, 100.0), (Phase::Done, 100.0), 0),
             ]
         );
+    });
+}
+
+/// Is got ready for 10 ms, runs for 20 ms, and waits for 70 ms before it would run again.
+struct Waiting(Actual);
+
+impl VirtualUser for Waiting {
+    async fn iterate(&mut self, _: &Iteration) -> IterationEnd {
+        let ms = Duration::from_millis;
+        tokio::time::sleep(ms(10)).await;
+        self.0.began = Some(Instant::now());
+        tokio::time::sleep(ms(20)).await;
+        self.0.ended = Some((Instant::now(), IterationEnd::Failed));
+        tokio::time::sleep(ms(70)).await;
+        IterationEnd::Failed
+    }
+
+    fn actual(&mut self) -> Actual {
+        std::mem::take(&mut self.0)
+    }
+}
+
+struct WaitingFactory;
+
+impl VuFactory for WaitingFactory {
+    type Vu = Waiting;
+    async fn create(&self, _: u64) -> Result<Waiting, VuError> {
+        Ok(Waiting(Actual::default()))
+    }
+}
+
+/// What a virtual user waits for before and after an iteration is not the iteration's, not even when the wait is cut short: metrics and live
+/// counters agree.
+#[test]
+fn an_iteration_is_over_before_the_pause_that_follows_it() {
+    paused(async {
+        let mut looping = looping(1, "1s", "0s");
+        looping.graceful_stop = Duration::ZERO;
+        let stop_in_the_pause = Duration::from_millis(250);
+        let token = StopToken::new();
+        let schedule = Schedule::new(vec![looping], 1, Placement::Local, token.clone());
+        let (progress, witness) = (schedule.progress(), Witness::default());
+        let seen_by = witness.clone();
+        let build = move |shard| (WaitingFactory, Watcher { shard, witness: seen_by.clone() });
+        let running = schedule.prepare(build).await.unwrap().start();
+        let began = running.started();
+        let stop = async {
+            tokio::time::sleep_until(began + stop_in_the_pause).await;
+            token.graceful(StopReason::Signal);
+        };
+        let (end, ()) = tokio::join!(running.finish(), stop);
+        end.unwrap();
+        let ms = |at: Instant| (at - began).as_millis();
+        let ended = witness.ended.lock().unwrap();
+        let seen: Vec<_> = ended.iter().map(|(_, i)| (ms(i.started), ms(i.ended), i.outcome)).collect();
+        assert_eq!(seen, [(10, 30, Outcome::Failed), (110, 130, Outcome::Failed), (210, 230, Outcome::Failed)]);
+        let live = &progress.scenarios[0];
+        assert_eq!((live.failed.load(Relaxed), live.interrupted.load(Relaxed)), (3, 0));
     });
 }

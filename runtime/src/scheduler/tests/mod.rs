@@ -29,7 +29,7 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::executor::ExecutorConfig;
-use crate::shard::{EndedIteration, Iteration, IterationEnd, Outcome, VirtualUser};
+use crate::shard::{Actual, EndedIteration, Iteration, IterationEnd, Outcome, VirtualUser};
 
 /// How long an iteration takes, and how it ends.
 type Behaviour = fn(&Iteration) -> (u64, IterationEnd);

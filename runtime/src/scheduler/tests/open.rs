@@ -107,7 +107,7 @@ fn a_vu_that_cannot_be_made_under_load_is_reported_and_given_up() {
     impl VuFactory for Refusing {
         type Vu = Stub;
         async fn create(&self, vu_id: u64) -> Result<Stub, VuError> {
-            if vu_id > 1 { Err(VuError("no memory left".to_owned())) } else { Ok(Stub(takes!(10_000))) }
+            if vu_id > 1 { Err(VuError::Machine("no memory left".to_owned())) } else { Ok(Stub(takes!(10_000))) }
         }
     }
     paused(async {
