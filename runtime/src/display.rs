@@ -11,6 +11,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::time::Instant;
 
 use crate::duration;
+use crate::executor::UNTIL_STOPPED;
 use crate::shard::progress::{Phase, Progress, ScenarioProgress};
 
 /// How often bars are drawn.
@@ -104,9 +105,10 @@ impl Watch {
         }
     }
 
-    /// `running (13.0s), 000/100 VUs, 349 complete and 23 interrupted iterations`, as k6 users know it.
+    /// `running (13.0s), 000/100 VUs, 349 complete and 23 interrupted iterations`, as k6 users know it; or `paused (13.0s), …`.
     fn headline(&self, now: Instant) -> String {
-        let Some(started) = self.progress.started() else {
+        let clock = &self.progress.clock;
+        let Some(elapsed) = clock.elapsed_at(now) else {
             let ready = self.progress.initialised_vus.load(Relaxed);
             return format!("initialising, {ready}/{} VUs ready", self.progress.planned_vus);
         };
@@ -116,8 +118,9 @@ impl Watch {
         let initialised = self.progress.initialised_vus.load(Relaxed).max(self.progress.planned_vus);
         let width = initialised.to_string().len();
         let mut line = format!(
-            "running ({:.1}s), {:0width$}/{initialised} VUs, {} complete and {} interrupted iterations",
-            now.saturating_duration_since(started).as_secs_f64(),
+            "{} ({:.1}s), {:0width$}/{initialised} VUs, {} complete and {} interrupted iterations",
+            if clock.is_paused() { "paused" } else { "running" },
+            elapsed.as_secs_f64(),
             self.progress.active_vus(now),
             sum(ScenarioProgress::over),
             sum(|scenario| scenario.interrupted.load(Relaxed)),
@@ -135,7 +138,7 @@ fn scenario_line(progress: &Progress, index: usize, now: Instant) -> String {
     let Some(scenario) = progress.scenarios.get(index) else {
         return String::new();
     };
-    let elapsed = progress.started().map_or(Duration::ZERO, |started| now.saturating_duration_since(started));
+    let elapsed = progress.clock.elapsed_at(now).unwrap_or_default();
     let inside = elapsed.saturating_sub(scenario.start_time).min(scenario.regular_duration);
     let whole_seconds = |time: Duration| duration::format(Duration::from_secs(time.as_secs()));
     match progress.phase(index, now) {
@@ -149,10 +152,13 @@ fn scenario_line(progress: &Progress, index: usize, now: Instant) -> String {
                     format!("{vus} VUs, {}/{total} iterations, {}{stage}", scenario.over(), whole_seconds(inside))
                 }
                 None => {
-                    let (now, all) = (whole_seconds(inside), whole_seconds(scenario.regular_duration));
+                    let now = match scenario.regular_duration {
+                        UNTIL_STOPPED => whole_seconds(inside),
+                        all => format!("{}/{}", whole_seconds(inside), whole_seconds(all)),
+                    };
                     #[expect(clippy::cast_precision_loss, reason = "shown with one digit")]
                     let rate = scenario.started.load(Relaxed) as f64 / inside.as_secs_f64().max(1.0);
-                    format!("{vus} VUs, {now}/{all}, {rate:.1} iterations/s{stage}")
+                    format!("{vus} VUs, {now}, {rate:.1} iterations/s{stage}")
                 }
             }
         }

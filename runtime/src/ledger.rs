@@ -134,7 +134,7 @@ impl Ledger {
     }
 
     fn moment(&self) -> Moment {
-        let running = || self.progress.as_ref()?.started().map(|started| started.elapsed());
+        let running = || self.progress.as_ref()?.clock.elapsed();
         let load = self.load.or_else(running).unwrap_or_default();
         Moment {
             at_us: self.now(),

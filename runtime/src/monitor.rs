@@ -87,8 +87,8 @@ impl Monitor {
     }
 
     fn abort_if_crossed(&self, totals: &Totals) {
-        let Some(started) = self.progress.started() else { return };
-        let crossed = threshold::first_to_abort(&self.thresholds, totals, started.elapsed());
+        let Some(elapsed) = self.progress.clock.elapsed() else { return };
+        let crossed = threshold::first_to_abort(&self.thresholds, totals, elapsed);
         if let Some(threshold) = crossed {
             let text = format!("{}: {}", threshold.selector_text, threshold.expression_text);
             self.stop.immediate(StopReason::Threshold(text));

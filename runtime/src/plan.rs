@@ -61,7 +61,7 @@ pub struct Plan {
     pub initial_vus: u32,
     /// The most virtual users there can be at once.
     pub peak_vus: u32,
-    /// When the load is over at the latest, graceful stops included.
+    /// When the load is over at the latest, graceful stops included; a century where only a stop ends it ([`ends`](Self::ends)).
     pub total_duration: Duration,
     /// Requests a second over all virtual users; `None` for no limit.
     pub rps: Option<u64>,
@@ -186,11 +186,18 @@ impl Plan {
         Value::Object(self.options.clone())
     }
 
-    /// What `inspect --execution-requirements` prints: the options, and as k6 does `totalDuration` and `maxVUs`. With
+    /// When the load is over at the latest; `None` if somebody has to stop it.
+    #[must_use]
+    pub fn ends(&self) -> Option<Duration> {
+        Some(self.total_duration).filter(|duration| *duration < executor::UNTIL_STOPPED)
+    }
+
+    /// What `inspect --execution-requirements` prints: the options, and as k6 does `totalDuration` and `maxVUs`. A load without an end
+    /// has null for a duration. With
     /// scaling, both are those of the scaled load, and `scale` and `scaled` say so.
     pub fn requirements_json(&self) -> Value {
         let mut all = self.options.clone();
-        all.insert("totalDuration".to_owned(), Value::String(duration::format(self.total_duration)));
+        all.insert("totalDuration".to_owned(), json!(self.ends().map(duration::format)));
         all.insert("maxVUs".to_owned(), json!(self.peak_vus));
         if !self.scale.is_one() {
             all.insert("scale".to_owned(), json!({"load": self.scale.load(), "time": self.scale.time()}));

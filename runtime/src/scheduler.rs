@@ -11,8 +11,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::executor::ScenarioSpec;
 use crate::executor::drive::{Run, drive};
+use crate::executor::{Helm, ScenarioSpec};
 use crate::shard::progress::Progress;
 use crate::shard::{self, Observer, Placement, ShardError, ShardParts, VuError, VuFactory};
 use crate::stop::{StopReason, StopToken};
@@ -51,6 +51,8 @@ pub struct Ended {
     pub started: Instant,
     /// When the last iteration had ended.
     pub ended: Instant,
+    /// How long the load lasted, pauses left out.
+    pub lasted: Duration,
     /// Why the load ended before its time, if it did.
     pub stopped: Option<StopReason>,
 }
@@ -89,6 +91,12 @@ impl Schedule {
     #[must_use]
     pub fn progress(&self) -> Arc<Progress> {
         Arc::clone(&self.run.progress)
+    }
+
+    /// A hand on the wheel, from before the first virtual user on.
+    #[must_use]
+    pub fn helm(&self) -> Helm {
+        Helm::new(Arc::clone(&self.run))
     }
 
     /// Makes all virtual users that are planned, over all shards at once. `build` makes a shard's parts, on that shard.
@@ -159,7 +167,9 @@ impl Running {
     pub async fn finish(mut self) -> Result<Ended, ScheduleError> {
         self.prepared.shards.all().await?;
         let stopped = self.prepared.stop.reason();
-        Ok(Ended { started: self.started, ended: Instant::now(), stopped })
+        let ended = Instant::now();
+        let lasted = self.prepared.run.progress.clock.elapsed_at(ended).unwrap_or_default();
+        Ok(Ended { started: self.started, ended, lasted, stopped })
     }
 }
 

@@ -4,6 +4,7 @@
 //! need not be `Send`. The same code also runs as local tasks of one runtime, which is how schedules are tested.
 
 pub mod alarm;
+pub mod clock;
 pub mod control;
 pub mod progress;
 

@@ -289,8 +289,8 @@ pub use group::group;
 pub use log;
 pub use metrics::{Counter, Gauge, Rate, Trend};
 pub use options::{
-    ConstantArrivalRate, ConstantVus, EnvVar, Options, PerVuIterations, RampingArrivalRate, RampingVus, Scenario,
-    SharedIterations, Span, Stage, Threshold, hours, millis, mins, secs, stage,
+    ConstantArrivalRate, ConstantVus, EnvVar, ExternallyControlled, Options, PerVuIterations, RampingArrivalRate,
+    RampingVus, Scenario, SharedIterations, Span, Stage, Threshold, hours, millis, mins, secs, stage,
 };
 pub use summary::{IntoSummary, Summary};
 pub use text::{Bytes, Sample, Seconds, Text};
@@ -305,9 +305,10 @@ pub mod prelude {
 
     pub use crate::http::{self, Response};
     pub use crate::{
-        Check, ConstantArrivalRate, ConstantVus, Counter, EnvVar, Gauge, Options, PerVuIterations, RampingArrivalRate,
-        RampingVus, Rate, SharedIterations, Summary, Threshold, Trend, check, env, env_or, env_parse, exec, fail,
-        group, hours, log, millis, mins, pacing, random, secs, sleep, stage, test, think_time, url,
+        Check, ConstantArrivalRate, ConstantVus, Counter, EnvVar, ExternallyControlled, Gauge, Options,
+        PerVuIterations, RampingArrivalRate, RampingVus, Rate, SharedIterations, Summary, Threshold, Trend, check, env,
+        env_or, env_parse, exec, fail, group, hours, log, millis, mins, pacing, random, secs, sleep, stage, test,
+        think_time, url,
     };
 }
 

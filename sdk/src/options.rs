@@ -12,8 +12,8 @@ pub(crate) use about::About;
 pub use about::EnvVar;
 pub use duration::{Span, hours, millis, mins, secs};
 pub use executor::{
-    ConstantArrivalRate, ConstantVus, PerVuIterations, RampingArrivalRate, RampingVus, Scenario, SharedIterations,
-    Stage, stage,
+    ConstantArrivalRate, ConstantVus, ExternallyControlled, PerVuIterations, RampingArrivalRate, RampingVus, Scenario,
+    SharedIterations, Stage, stage,
 };
 pub use threshold::Threshold;
 

@@ -108,7 +108,6 @@ fn test(registry: &Arc<Registry>, url: String) -> TestContext {
         env,
         tags: registry.intern(&[]),
         setup_data: OnceLock::new(),
-        started: OnceLock::new(),
         started_at: OnceLock::new(),
         progress: OnceLock::new(),
         options: "".into(),

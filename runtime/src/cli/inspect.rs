@@ -99,7 +99,7 @@ fn as_json(inspected: &Inspected, plan: &Plan) -> Value {
     all["requirements"] = json!({
         "maxVUs": plan.peak_vus,
         "initialVUs": plan.initial_vus,
-        "totalDuration": duration::format(plan.total_duration),
+        "totalDuration": plan.ends().map(duration::format),
     });
     all["imports"] = json!(inspected.module.imports());
     all["grants"] = json!({ "hosts": hosts(&inspected.description), "writes": inspected.description.handle_summary });
@@ -148,7 +148,10 @@ fn as_text(inspected: &Inspected, plan: &Plan, shown: &str) -> String {
     }
     line(format_args!("\nNeeds"));
     line(format_args!("  {} VUs at most, {} made before the load", plan.peak_vus, plan.initial_vus));
-    line(format_args!("  {} at most, graceful stops included", duration::format(plan.total_duration)));
+    match plan.ends() {
+        Some(end) => line(format_args!("  {} at most, graceful stops included", duration::format(end))),
+        None => line(format_args!("  runs until somebody stops it")),
+    }
     line(format_args!("\nGrants"));
     for host in hosts(description) {
         line(format_args!("  calls {host} by default: allow it with --allow-host {host}"));

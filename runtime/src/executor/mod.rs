@@ -7,6 +7,7 @@
 pub mod common;
 pub mod constant_arrival_rate;
 pub mod constant_vus;
+pub mod externally_controlled;
 pub mod pacer;
 pub mod per_vu_iterations;
 pub mod ramping_arrival_rate;
@@ -18,7 +19,9 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 pub use common::drive;
+pub use common::helm::{Helm, ScaleError, Scaled, Setting};
 pub use common::timetable::{Timetable, initial_vus, peak_vus, requirements};
+pub use externally_controlled::UNTIL_STOPPED;
 
 use crate::duration;
 use crate::field_error::{FieldError, did_you_mean};
@@ -62,6 +65,8 @@ pub enum Budget {
     PerVu(u64),
     /// So many together.
     Shared(u64),
+    /// As many as there is time for, by as many virtual users as somebody wants at the moment.
+    Steered,
 }
 
 /// What a person reads about an executor: the sentence, and facts for the brackets behind it.
@@ -170,6 +175,7 @@ executors! {
     RampingVus = ramping_vus::RampingVus,
     ConstantArrivalRate = constant_arrival_rate::ConstantArrivalRate,
     RampingArrivalRate = ramping_arrival_rate::RampingArrivalRate,
+    ExternallyControlled = externally_controlled::ExternallyControlled,
 }
 
 impl ExecutorConfig {
@@ -187,7 +193,7 @@ impl ExecutorConfig {
             Model::Closed { budget: Budget::PerVu(each), looping } => {
                 Some(each.saturating_mul(looping.first().map_or(0, |(_, vus)| u64::from(*vus))))
             }
-            Model::Closed { budget: Budget::Unlimited, .. } | Model::Open { .. } => None,
+            Model::Closed { budget: Budget::Unlimited | Budget::Steered, .. } | Model::Open { .. } => None,
         }
     }
 

@@ -21,6 +21,9 @@ use std::time::Duration;
 /// Numbers of starts beyond this do not come about; a rate of a million per millisecond for a century stays below.
 const MOST_STARTS: u128 = u64::MAX as u128;
 
+/// So many changes of the rate are remembered.
+const MOST_SEGMENTS: usize = 64;
+
 /// The due times of one scenario's iterations, measured from the scenario's beginning.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pacer {
@@ -107,6 +110,28 @@ impl Pacer {
         Self { segments, twice_unit_ns, starts, first: 1 }
     }
 
+    /// Goes on at another rate from this time on, which is no earlier than the last change's. What part of a start has passed by then
+    /// counts: nothing is due twice or never, and there is no burst.
+    pub(crate) fn change_rate(&mut self, at: Duration, rate: u64) {
+        let Some(last) = self.segments.last_mut() else { return };
+        let end_ns = last.begin_ns + last.length_ns;
+        let at_ns = at.as_nanos().clamp(last.begin_ns, end_ns);
+        last.length_ns = at_ns - last.begin_ns;
+        let (area_before, empty) = (last.area_before + last.area(), last.length_ns == 0);
+        if empty {
+            self.segments.pop();
+        }
+        let rate = u128::from(rate);
+        let segment = Segment { begin_ns: at_ns, length_ns: end_ns - at_ns, from: rate, to: rate, area_before };
+        let area = area_before + segment.area();
+        self.segments.push(segment);
+        if self.segments.len() > MOST_SEGMENTS {
+            // Long past. A start that is late by so many changes is taken to have been due at the first one that is left.
+            self.segments.remove(0);
+        }
+        self.starts = saturating(area.div_ceil(self.twice_unit_ns).min(MOST_STARTS));
+    }
+
     /// How many iterations start in all.
     #[must_use]
     pub fn starts(&self) -> u64 {
@@ -120,10 +145,15 @@ impl Pacer {
             return None;
         }
         let area = (u128::from(k) + u128::from(self.first)) * self.twice_unit_ns;
-        // The first segment whose end reaches the area: the one before those that begin at or beyond it.
-        let later = self.segments.partition_point(|segment| segment.area_before < area);
-        let segment = self.segments.get(later.saturating_sub(1))?;
-        let ns = segment.begin_ns + segment.time_at(area - segment.area_before);
+        let index = if self.first == 0 {
+            // The first segment in which the area grows beyond it: at a rate of 0 nothing is due.
+            self.segments.partition_point(|segment| segment.area_before + segment.area() <= area)
+        } else {
+            // The first segment whose end reaches the area: the one before those that begin at or beyond it.
+            self.segments.partition_point(|segment| segment.area_before < area).saturating_sub(1)
+        };
+        let segment = self.segments.get(index)?;
+        let ns = segment.begin_ns + segment.time_at(area.saturating_sub(segment.area_before));
         Some(nanoseconds(ns))
     }
 }

@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use tokio::time::Instant;
 
 use super::series_cache::SeriesCache;
 use crate::http::ClientSettings;
@@ -40,9 +39,7 @@ pub struct TestContext {
     pub tags: TagSetId,
     /// Filled in by `setup`.
     pub setup_data: OnceLock<Bytes>,
-    /// When the load began.
-    pub started: OnceLock<Instant>,
-    /// The same by the wall clock.
+    /// When the load began, by the wall clock.
     pub started_at: OnceLock<SystemTime>,
     /// What goes on right now, from before the first virtual user on.
     pub progress: OnceLock<Arc<Progress>>,

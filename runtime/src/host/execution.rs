@@ -57,7 +57,8 @@ impl execution::Host for VuState {
     }
 
     fn test_elapsed(&mut self) -> wasmtime::Result<u64> {
-        Ok(self.test().started.get().map_or(0, |started| nanoseconds(*started)))
+        let elapsed = self.test().progress.get().and_then(|progress| progress.clock.elapsed()).unwrap_or_default();
+        Ok(u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX))
     }
 
     fn setup_data(&mut self) -> wasmtime::Result<Option<Vec<u8>>> {

@@ -159,6 +159,37 @@ enum Scenario {
         #[serde(rename = "maxVUs")]
         max_vus: Option<u32>,
     },
+    /// Virtual users loop whose number somebody changes while the test runs.
+    #[serde(rename = "externally-controlled")]
+    ControlledVus {
+        #[serde(flatten)]
+        common: Common,
+        /// At the beginning; 0 by default.
+        vus: Option<u32>,
+        /// Made before the load, and at most; `vus` by default.
+        #[serde(rename = "maxVUs")]
+        max_vus: Option<u32>,
+        /// 1s at least; until the test is stopped by default, and with 0.
+        duration: Option<Length>,
+    },
+    /// Iterations start at a rate that somebody changes while the test runs.
+    #[serde(rename = "externally-controlled")]
+    ControlledRate {
+        #[serde(flatten)]
+        common: Common,
+        /// Iterations per `timeUnit` at the beginning.
+        rate: u64,
+        /// 1s by default.
+        time_unit: Option<Length>,
+        /// 1s at least; until the test is stopped by default, and with 0.
+        duration: Option<Length>,
+        /// Virtual users made before the load.
+        #[serde(rename = "preAllocatedVUs")]
+        pre_allocated_vus: u32,
+        /// With those made while it runs; `preAllocatedVUs` by default.
+        #[serde(rename = "maxVUs")]
+        max_vus: Option<u32>,
+    },
 }
 
 /// The types that properties refer to.

@@ -191,7 +191,7 @@ fn errors_in_scenarios_name_the_whole_path() {
         json!({"a": {"vus": 5}}),
         json!({"a": {"executor": 5}}),
         json!({"a": {"executor": "constant-vu", "duration": "1s"}}),
-        json!({"a": {"executor": "externally-controlled", "vus": 1}}),
+        json!({"a": {"executor": "externally-driven", "vus": 1}}),
         json!({"a": {"executor": "constant-vus"}}),
         json!({"a": {"executor": "constant-vus", "duration": "1s", "rate": 5}}),
         json!({"a": {"executor": "constant-vus", "duration": "1s", "startTIme": "5s"}}),
@@ -211,7 +211,7 @@ fn errors_in_scenarios_name_the_whole_path() {
     scenarios.a.executor: is missing; give one such as "constant-vus" or "constant-arrival-rate"
     scenarios.a.executor: 5 is not text; put it in quotes
     scenarios.a.executor: "constant-vu" is no executor; did you mean `constant-vus`?
-    scenarios.a.executor: "externally-controlled" is no executor; known are `shared-iterations`, `per-vu-iterations`, `constant-vus`, `ramping-vus`, `constant-arrival-rate`, `ramping-arrival-rate`
+    scenarios.a.executor: "externally-driven" is no executor; did you mean `externally-controlled`?
     scenarios.a.duration: is missing; give for how long to run, such as 30s
     scenarios.a.rate: unknown key; known are `vus`, `duration`
     scenarios.a.startTIme: unknown key; did you mean `startTime`?

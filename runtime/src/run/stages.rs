@@ -65,7 +65,7 @@ impl Test {
         }
         match self.drive().await {
             Ok(ended) => {
-                self.duration = ended.ended.saturating_duration_since(ended.started);
+                self.duration = ended.lasted;
                 self.prepared.ledger.load_ends(self.duration);
                 if let Some(reason) = &ended.stopped {
                     self.heed(reason);
@@ -118,7 +118,6 @@ impl Test {
             context.log.runtime(Level::Debug, &format!("{planned_vus} VUs ready after {took_ms:.1} ms"));
             let running = ready.start();
             let _ = context.started_at.set(SystemTime::now() + (running.started() - Instant::now()));
-            let _ = context.started.set(running.started());
             running.finish().await
         };
         monitor.watch_over(load, &mut prepared.ledger, &mut prepared.signals).await

@@ -7,8 +7,25 @@ use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
-/// The reins of one virtual user.
+use tokio::time::Instant;
+
+use super::alarm::Alarm;
+use super::clock::LoadClock;
+
+/// How a wait ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Waited {
+    /// As it was meant to.
+    Reached,
+    /// The load's clock was paused or resumed, or somebody changed the load: look again.
+    Changed,
+    /// Nothing further is to begin.
+    Finishing,
+}
+
+/// The reins of one virtual user, or of whoever gives out starts.
 #[derive(Debug, Default)]
 pub struct Control {
     finish: Cell<bool>,
@@ -76,6 +93,60 @@ impl Control {
     /// Waits until `take` gives something, looking again at each [`wake`](Self::wake).
     pub async fn until<T>(&self, mut take: impl FnMut() -> Option<T>) -> Option<T> {
         self.unless_finishing(std::future::poll_fn(|_| take().map_or(Poll::Pending, Poll::Ready))).await
+    }
+
+    /// Waits for `future`, unless the clock's version is another than the one `seen`, or nothing further is to begin. Its shard wakes it
+    /// when the version changes.
+    pub async fn unless_changed<F: Future<Output = ()>>(&self, clock: &LoadClock, seen: u64, future: F) -> Waited {
+        let mut future = pin!(future);
+        std::future::poll_fn(|context| {
+            if future.as_mut().poll(context).is_ready() {
+                return Poll::Ready(Waited::Reached);
+            }
+            if self.finish.get() {
+                return Poll::Ready(Waited::Finishing);
+            }
+            if clock.version() != seen {
+                return Poll::Ready(Waited::Changed);
+            }
+            self.remember(context);
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Waits until the clock shows `time`, unless it changes.
+    pub async fn reach_unless_changed(&self, clock: &LoadClock, time: Duration, alarm: &Alarm) -> Waited {
+        let seen = clock.version();
+        match clock.instant_of(time) {
+            Some(at) if at <= Instant::now() => Waited::Reached,
+            Some(at) => self.unless_changed(clock, seen, alarm.sleep_until(at)).await,
+            None => self.unless_changed(clock, seen, std::future::pending()).await,
+        }
+    }
+
+    /// Waits until the clock shows `time`, however often it is paused. False if nothing further is to begin.
+    pub async fn reach(&self, clock: &LoadClock, time: Duration, alarm: &Alarm) -> bool {
+        loop {
+            match self.reach_unless_changed(clock, time, alarm).await {
+                Waited::Reached => return true,
+                Waited::Changed => {}
+                Waited::Finishing => return false,
+            }
+        }
+    }
+
+    /// Waits until the clock runs. False if nothing further is to begin.
+    pub async fn while_paused(&self, clock: &LoadClock) -> bool {
+        loop {
+            let seen = clock.version();
+            if !clock.is_paused() {
+                return true;
+            }
+            if self.unless_changed(clock, seen, std::future::pending()).await == Waited::Finishing {
+                return false;
+            }
+        }
     }
 
     fn remember(&self, context: &Context<'_>) {

@@ -1,10 +1,12 @@
 //! What is going on right now, as numbers that any thread may read.
 
-use std::sync::OnceLock;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use tokio::time::Instant;
+
+use super::clock::LoadClock;
 
 /// The live counters of a run.
 #[derive(Debug)]
@@ -15,7 +17,8 @@ pub struct Progress {
     pub planned_vus: u32,
     /// In the order of the plan.
     pub scenarios: Vec<ScenarioProgress>,
-    started: OnceLock<Instant>,
+    /// How long the load has lasted, pauses left out.
+    pub clock: Arc<LoadClock>,
 }
 
 /// The live counters of one scenario.
@@ -62,17 +65,13 @@ impl Progress {
     /// Nothing has happened.
     #[must_use]
     pub fn new(planned_vus: u32, scenarios: Vec<ScenarioProgress>) -> Self {
-        Self { initialised_vus: AtomicU32::new(0), planned_vus, scenarios, started: OnceLock::new() }
+        Self { initialised_vus: AtomicU32::new(0), planned_vus, scenarios, clock: Arc::default() }
     }
 
     /// When the load began; `None` before.
     #[must_use]
     pub fn started(&self) -> Option<Instant> {
-        self.started.get().copied()
-    }
-
-    pub(crate) fn start(&self, at: Instant) {
-        let _ = self.started.set(at);
+        self.clock.began()
     }
 
     /// Where this scenario is, at this moment.
@@ -82,8 +81,7 @@ impl Progress {
         if scenario.done.load(Relaxed) {
             return Phase::Done;
         }
-        let elapsed = self.started().map(|started| now.saturating_duration_since(started));
-        match elapsed {
+        match self.clock.elapsed_at(now) {
             None => Phase::Waiting,
             Some(elapsed) if elapsed < scenario.start_time => Phase::Waiting,
             Some(_) if scenario.winding_down.load(Relaxed) => Phase::GracefulStop,
@@ -103,7 +101,7 @@ impl Progress {
             (Phase::Done, None) => 1.0,
             (_, Some(total)) => (scenario.over() as f64 / total.max(1) as f64).min(1.0),
             (_, None) => {
-                let elapsed = self.started().map_or(Duration::ZERO, |started| now.saturating_duration_since(started));
+                let elapsed = self.clock.elapsed_at(now).unwrap_or_default();
                 let inside = elapsed.saturating_sub(scenario.start_time).as_secs_f64();
                 (inside / scenario.regular_duration.as_secs_f64().max(f64::MIN_POSITIVE)).min(1.0)
             }

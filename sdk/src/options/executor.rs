@@ -1,4 +1,4 @@
-//! The six executors.
+//! The executors.
 
 use serde_json::{Map, Value, json};
 
@@ -298,5 +298,48 @@ impl RampingArrivalRate {
     /// Rates are iterations in a time unit.
     pub fn per(time_unit: impl Into<Span>) -> Self {
         Self::with("stages", json!([])).put("timeUnit", time_unit.into())
+    }
+}
+
+executor! {
+    /// Load that somebody changes while the test runs: by `runtime scale`, a key or the HTTP API. Either a number of virtual users that
+    /// loop, or a rate at which iterations start.
+    ///
+    /// ```
+    /// use flashcrowd::prelude::*;
+    ///
+    /// Options::new()
+    ///     .scenario("browse", ExternallyControlled::new(10).max_vus(200).exec("browse"))
+    ///     .scenario("buy", ExternallyControlled::per_second(20).pre_allocated_vus(50).duration(mins(30)).exec("buy"));
+    /// ```
+    ExternallyControlled = "externally-controlled" {
+        /// How long; until somebody stops the test by default.
+        duration(Span) = "duration";
+        /// With a rate: how many virtual users are made ready before the test. Must be given with it.
+        pre_allocated_vus(u32) = "preAllocatedVUs";
+        /// How many virtual users there may be; as many as there are at the beginning by default.
+        max_vus(u32) = "maxVUs";
+    }
+}
+
+impl ExternallyControlled {
+    /// So many virtual users at the beginning, each of which runs iterations one after the other.
+    pub fn new(vus: u32) -> Self {
+        Self::with("vus", vus)
+    }
+
+    /// So many iterations a second at the beginning.
+    pub fn per_second(rate: u64) -> Self {
+        Self::per(rate, "1s")
+    }
+
+    /// So many iterations a minute at the beginning.
+    pub fn per_minute(rate: u64) -> Self {
+        Self::per(rate, "1m")
+    }
+
+    /// So many iterations in a time unit at the beginning.
+    pub fn per(rate: u64, time_unit: impl Into<Span>) -> Self {
+        Self::with("rate", rate).put("timeUnit", time_unit.into())
     }
 }

@@ -80,6 +80,19 @@ fn every_executor_has_all_its_options() {
 }
 
 #[test]
+fn what_somebody_controls_has_virtual_users_or_a_rate() {
+    let json = |scenario: Scenario| scenario.into_json();
+    assert_eq!(
+        json(ExternallyControlled::new(10).max_vus(200).into()),
+        json!({"executor": "externally-controlled", "vus": 10, "maxVUs": 200})
+    );
+    assert_eq!(
+        json(ExternallyControlled::per_minute(90).pre_allocated_vus(5).duration(mins(2)).into()),
+        json!({"executor": "externally-controlled", "rate": 90, "timeUnit": "1m", "preAllocatedVUs": 5, "duration": "2m"})
+    );
+}
+
+#[test]
 fn thresholds_of_one_metric_make_a_list() {
     let options = Options::new()
         .threshold("http_req_duration", "p(95)<500")

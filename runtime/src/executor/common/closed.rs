@@ -8,6 +8,7 @@ use super::super::Budget;
 use super::drive::{Shard, Slot};
 use super::iterate::iterate;
 use super::timetable::Holding;
+use crate::shard::alarm::Alarm;
 use crate::shard::{Observer, Outcome, VuFactory};
 
 /// Runs one holding to its end.
@@ -18,22 +19,44 @@ pub(super) async fn run<F: VuFactory, O: Observer>(
     budget: Budget,
     vu: &mut F::Vu,
 ) {
-    let Some(load_began) = shard.load_began(&slot.control).await else { return };
-    let begin = load_began + holding.from;
-    if slot.control.unless_finishing(tokio::time::sleep_until(begin)).await.is_none() {
+    let clock = shard.run.clock();
+    let alarm = Alarm::coarse();
+    if !slot.control.reach(clock, holding.from, &alarm).await {
         return;
     }
     let progress = shard.run.progress_of(holding.scenario);
     progress.active_vus.fetch_add(1, Relaxed);
     let mut own = 0;
     'windows: for window in &holding.windows {
-        let (from, to) = (load_began + window.from, load_began + window.to);
-        if from > Instant::now() && slot.control.unless_finishing(tokio::time::sleep_until(from)).await.is_none() {
+        if !slot.control.reach(clock, window.from, &alarm).await {
             break;
         }
-        while !slot.control.finishing() && Instant::now() < to {
-            if !take(shard, holding.scenario, budget, own) {
-                break 'windows;
+        // The end of the window, and the version of the clock that says so.
+        let mut end: Option<(Instant, u64)> = None;
+        while !slot.control.finishing() {
+            let version = clock.version();
+            let to = match (end, clock.instant_of(window.to)) {
+                (Some((to, known)), _) if known == version => to,
+                (_, Some(to)) => end.insert((to, version)).0,
+                (_, None) => {
+                    if !slot.control.while_paused(clock).await {
+                        break 'windows;
+                    }
+                    continue;
+                }
+            };
+            if Instant::now() >= to {
+                break;
+            }
+            match take(shard, holding, budget, own) {
+                Taken::Begin => {}
+                Taken::Wait => {
+                    progress.active_vus.fetch_sub(1, Relaxed);
+                    slot.control.unless_changed(clock, version, tokio::time::sleep_until(to)).await;
+                    progress.active_vus.fetch_add(1, Relaxed);
+                    continue;
+                }
+                Taken::Over => break 'windows,
             }
             own += 1;
             if iterate(shard, holding.scenario, &slot.control, vu, slot.id, None).await == Outcome::Interrupted {
@@ -50,11 +73,27 @@ pub(super) async fn run<F: VuFactory, O: Observer>(
     }
 }
 
+/// What a virtual user is to do next.
+enum Taken {
+    /// Another iteration.
+    Begin,
+    /// Nothing, until somebody changes the load.
+    Wait,
+    /// Nothing any more.
+    Over,
+}
+
 /// May this virtual user, which has begun `own` iterations, begin another?
-fn take<F: VuFactory, O: Observer>(shard: &Shard<F, O>, scenario: usize, budget: Budget, own: u64) -> bool {
-    match budget {
+fn take<F: VuFactory, O: Observer>(shard: &Shard<F, O>, holding: &Holding, budget: Budget, own: u64) -> Taken {
+    let scenario = &shard.run.scenarios[holding.scenario];
+    let may = match budget {
         Budget::Unlimited => true,
         Budget::PerVu(each) => own < each,
-        Budget::Shared(total) => shard.run.scenarios[scenario].taken.fetch_add(1, Relaxed) < total,
-    }
+        Budget::Shared(total) => scenario.taken.fetch_add(1, Relaxed) < total,
+        Budget::Steered => {
+            let wanted = scenario.steering.as_ref().is_none_or(|steering| steering.wants(holding.index));
+            return if wanted { Taken::Begin } else { Taken::Wait };
+        }
+    };
+    if may { Taken::Begin } else { Taken::Over }
 }

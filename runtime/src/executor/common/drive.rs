@@ -16,8 +16,10 @@ use tokio_util::sync::CancellationToken;
 use super::super::{Budget, Model, ScenarioSpec};
 use super::closed;
 use super::open::{Bench, Desk, Dispatch};
+use super::steering::Steering;
 use super::timetable::{Line, Timetable};
 use crate::shard::alarm::Alarm;
+use crate::shard::clock::LoadClock;
 use crate::shard::control::Control;
 use crate::shard::progress::{Progress, ScenarioProgress};
 use crate::shard::{Observer, Placement, ShardError, ShardParts, VuError, VuFactory, join_error};
@@ -38,8 +40,6 @@ pub struct Run {
     pub(super) stop: StopToken,
     /// The live counters.
     pub progress: Arc<Progress>,
-    /// Set when all virtual users are ready, to the moment at which the load begins.
-    load_began: watch::Sender<Option<Instant>>,
     /// Ends everything without ceremony: the run failed, or never began.
     pub(crate) abandon: CancellationToken,
 }
@@ -51,6 +51,8 @@ pub(super) struct ScenarioRun {
     pub(super) model: Model,
     /// Iterations taken from a budget that is shared.
     pub(super) taken: AtomicU64,
+    /// What a hand on the wheel may change.
+    pub(super) steering: Option<Steering>,
     desk: Desk,
     holdings_left: AtomicUsize,
 }
@@ -80,14 +82,14 @@ impl Run {
         }
         let scenario = |(spec, (spare, holdings)): (ScenarioSpec, (Vec<u32>, usize))| ScenarioRun {
             model: spec.executor.model(),
+            steering: Steering::of(&spec.executor),
             spec,
             taken: AtomicU64::new(0),
             desk: Desk::new(&spare),
             holdings_left: AtomicUsize::new(holdings),
         };
         let scenarios = scenarios.into_iter().zip(spare.into_iter().zip(holdings)).map(scenario).collect();
-        let (load_began, _) = watch::channel(None);
-        Self { scenarios, lines, shards, placement, stop, progress, load_began, abandon: CancellationToken::new() }
+        Self { scenarios, lines, shards, placement, stop, progress, abandon: CancellationToken::new() }
     }
 
     /// How many virtual users there are, those that may be made later included.
@@ -98,8 +100,12 @@ impl Run {
 
     /// Begins the load, for all shards at this moment.
     pub fn begin(&self, at: Instant) {
-        self.progress.start(at);
-        self.load_began.send_replace(Some(at));
+        self.progress.clock.begin(at);
+    }
+
+    /// The clock that all schedules follow.
+    pub(super) fn clock(&self) -> &LoadClock {
+        &self.progress.clock
     }
 
     pub(super) fn progress_of(&self, scenario: usize) -> &ScenarioProgress {
@@ -114,6 +120,8 @@ pub(super) struct Shard<F, O> {
     pub(super) parts: ShardParts<F, O>,
     slots: Vec<Slot>,
     benches: Vec<Bench>,
+    /// The reins of those who give out starts, by scenario.
+    dispatchers: Vec<Control>,
     turn: Semaphore,
 }
 
@@ -156,8 +164,11 @@ pub async fn drive<F: VuFactory, O: Observer>(
     };
     let slots = run.lines.iter().enumerate().skip(index).step_by(run.shards).map(mine).collect();
     let benches = run.scenarios.iter().map(|_| Bench::default()).collect();
+    let dispatchers = run.scenarios.iter().map(|_| Control::default()).collect();
     let abandon = run.abandon.clone();
-    let shard = Rc::new(Shard { run, index, parts, slots, benches, turn: Semaphore::new(MADE_AT_ONCE) });
+    // From before anybody waits.
+    let changes = run.clock().changes();
+    let shard = Rc::new(Shard { run, index, parts, slots, benches, dispatchers, turn: Semaphore::new(MADE_AT_ONCE) });
     let mut work = JoinSet::new();
     let mut watch = JoinSet::new();
     for slot in 0..shard.slots.len() {
@@ -173,6 +184,8 @@ pub async fn drive<F: VuFactory, O: Observer>(
             watch.spawn_local(async move { own.dispatcher(scenario).messages().await });
         }
     }
+    let own = Rc::clone(&shard);
+    watch.spawn_local(async move { own.pass_on(changes).await });
     let own = Rc::clone(&shard);
     watch.spawn_local(async move { own.end_holdings().await });
     let own = Rc::clone(&shard);
@@ -267,33 +280,14 @@ impl<F: VuFactory, O: Observer> Shard<F, O> {
         Dispatch { shard: self, scenario, desk, bench: &self.benches[scenario] }
     }
 
-    /// When this scenario begins or began. The load has begun.
+    /// When this scenario begins or began, later by as much as the load was paused. The load has begun.
     pub(super) fn begin_of(&self, scenario: usize) -> Instant {
-        let began = self.run.progress.started().unwrap_or_else(Instant::now);
-        began + self.run.scenarios[scenario].spec.start_time
+        self.run.clock().moment_of(self.run.scenarios[scenario].spec.start_time)
     }
 
-    /// Waits for the load to begin; `None` when this virtual user is to begin nothing further.
-    pub(super) async fn load_began(&self, control: &Control) -> Option<Instant> {
-        control.unless_finishing(self.began()).await
-    }
-
-    /// Waits for the load to begin, or to be stopped before.
-    pub(super) async fn load_began_or_stopped(&self) -> Option<Instant> {
-        tokio::select! {
-            biased;
-            () = self.run.stop.stopped() => None,
-            began = self.began() => Some(began),
-        }
-    }
-
-    async fn began(&self) -> Instant {
-        let mut began = self.run.load_began.subscribe();
-        match began.wait_for(Option::is_some).await.as_deref() {
-            Ok(Some(began)) => *began,
-            // The sender is ours: it cannot be gone.
-            _ => std::future::pending().await,
-        }
+    /// The reins of who gives out this scenario's starts here.
+    pub(super) fn reins_of(&self, scenario: usize) -> &Control {
+        &self.dispatchers[scenario]
     }
 
     /// What wakes a dispatcher.
@@ -304,12 +298,11 @@ impl<F: VuFactory, O: Observer> Shard<F, O> {
         }
     }
 
-    /// Waits; `false` when the load is stopped before.
-    pub(super) async fn sleep_until(&self, alarm: &Alarm, at: Instant) -> bool {
-        tokio::select! {
-            biased;
-            () = self.run.stop.stopped() => false,
-            () = alarm.sleep_until(at) => true,
+    /// Everybody who waits for the load's clock, or for a share of the load, looks again when one of them changes.
+    async fn pass_on(&self, mut changes: watch::Receiver<()>) {
+        while changes.changed().await.is_ok() {
+            self.slots.iter().for_each(|slot| slot.control.wake());
+            self.dispatchers.iter().for_each(Control::wake);
         }
     }
 
@@ -322,9 +315,8 @@ impl<F: VuFactory, O: Observer> Shard<F, O> {
             })
             .collect();
         ends.sort_unstable();
-        let began = self.began().await;
         for (until, slot, index) in ends {
-            tokio::time::sleep_until(began + until).await;
+            self.run.clock().reach(until).await;
             let slot = &self.slots[slot];
             if slot.current.get() == index {
                 slot.control.interrupt();
@@ -338,6 +330,8 @@ impl<F: VuFactory, O: Observer> Shard<F, O> {
         stop.stopped().await;
         self.run.progress.scenarios.iter().for_each(ScenarioProgress::wind_down);
         self.slots.iter().for_each(|slot| slot.control.finish());
+        self.dispatchers.iter().for_each(Control::finish);
+        // From here on real time counts: whoever ends a run that is paused does not want to wait until it goes on.
         let stopped = Instant::now();
         let graceful = |slot: &Slot| {
             let holding = slot.line.holdings.get(slot.current.get());

@@ -25,6 +25,12 @@ impl Fields {
         Ok(Self { values })
     }
 
+    /// Whether this option is given.
+    #[must_use]
+    pub fn has(&self, key: &str) -> bool {
+        self.values.contains_key(key)
+    }
+
     /// A whole number from `least` on.
     ///
     /// # Errors

@@ -3,7 +3,9 @@
 pub mod closed;
 pub mod drive;
 pub mod fields;
+pub mod helm;
 pub mod iterate;
 pub mod open;
 pub mod stages;
+pub mod steering;
 pub mod timetable;

@@ -12,16 +12,15 @@ use std::rc::Rc;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize};
 use std::sync::{Mutex, PoisonError};
-
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::time::Instant;
+use std::time::Duration;
 
 use super::super::pacer::Pacer;
 use super::drive::{Ready, Shard, Slot};
 use super::iterate::iterate;
 use super::timetable::Holding;
-use crate::shard::control::Control;
+use crate::shard::control::{Control, Waited};
 use crate::shard::{Observer, Outcome, VuFactory};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// What the shards of one open scenario share.
 #[derive(Debug)]
@@ -49,8 +48,8 @@ struct ShardDesk {
 /// What one shard tells another.
 #[derive(Debug)]
 enum Message {
-    /// Run this start; one of your free virtual users is reserved for it.
-    Start(Instant),
+    /// Run this start, due at this time of the load; one of your free virtual users is reserved for it.
+    Start(Duration),
     /// Make one of your spare virtual users.
     Grow,
     /// All dispatchers are through.
@@ -71,7 +70,7 @@ pub(super) struct Bench {
 #[derive(Debug)]
 struct Seat {
     control: Rc<Control>,
-    due: Cell<Option<Instant>>,
+    due: Cell<Option<Duration>>,
     called: Cell<bool>,
 }
 
@@ -122,29 +121,29 @@ pub(super) struct Dispatch<'a, F, O> {
 impl<F: VuFactory, O: Observer> Dispatch<'_, F, O> {
     /// Gives out this shard's starts, each when it is due. Late ones are given out at once.
     pub(super) async fn starts(&self, pacer: &Pacer) {
-        if let Some(load_began) = self.shard.load_began_or_stopped().await {
-            let spec = &self.shard.run.scenarios[self.scenario].spec;
-            let begin = load_began + spec.start_time;
-            let shards = self.desk.shards.len() as u64;
-            let alarm = self.shard.alarm();
-            let mut now = Instant::now();
-            let mut k = self.shard.index as u64;
-            while let Some(due) = pacer.due(k) {
-                let due = begin + due;
-                if due > now {
-                    if !self.shard.sleep_until(&alarm, due).await {
-                        break;
-                    }
-                    now = Instant::now();
+        let scenario = &self.shard.run.scenarios[self.scenario];
+        let (clock, reins) = (self.shard.run.clock(), self.shard.reins_of(self.scenario));
+        let begin = scenario.spec.start_time;
+        // The scenario lasts as long as it says, however early its last start is.
+        let end = begin + scenario.spec.executor.regular_duration();
+        let shards = self.desk.shards.len() as u64;
+        let alarm = self.shard.alarm();
+        let mut steered: Option<(Pacer, u64)> = None;
+        let mut k = self.shard.index as u64;
+        while self.shard.run.stop.level().is_none() {
+            let pacer = match &scenario.steering {
+                Some(steering) => steering.pacer(clock.version(), &mut steered).unwrap_or(pacer),
+                None => pacer,
+            };
+            let due = pacer.due(k).map(|due| begin + due);
+            match (reins.reach_unless_changed(clock, due.unwrap_or(end), &alarm).await, due) {
+                (Waited::Reached, Some(due)) if self.shard.run.stop.level().is_none() => {
+                    self.start(due).await;
+                    k += shards;
                 }
-                if self.shard.run.stop.level().is_some() {
-                    break;
-                }
-                self.start(due).await;
-                k += shards;
+                (Waited::Changed, _) => {}
+                _ => break,
             }
-            // The scenario lasts as long as it says, however early its last start was.
-            self.shard.sleep_until(&alarm, begin + spec.executor.regular_duration()).await;
         }
         if self.desk.dispatchers.fetch_sub(1, AcqRel) == 1 {
             for shard in 0..self.desk.shards.len() {
@@ -153,7 +152,7 @@ impl<F: VuFactory, O: Observer> Dispatch<'_, F, O> {
         }
     }
 
-    async fn start(&self, due: Instant) {
+    async fn start(&self, due: Duration) {
         if self.place(due) {
             return;
         }
@@ -166,7 +165,7 @@ impl<F: VuFactory, O: Observer> Dispatch<'_, F, O> {
     }
 
     /// Gives this start to somebody free.
-    fn place(&self, due: Instant) -> bool {
+    fn place(&self, due: Duration) -> bool {
         let found = around(self.shard.index, self.desk.shards.len()).find(|&i| take_one(&self.desk.shards[i].free));
         match found {
             Some(shard) if shard == self.shard.index => self.seat(due),
@@ -177,7 +176,7 @@ impl<F: VuFactory, O: Observer> Dispatch<'_, F, O> {
     }
 
     /// Gives this start to somebody free here, for whom it is reserved; he may have been called off since.
-    fn seat(&self, due: Instant) {
+    fn seat(&self, due: Duration) {
         let seat = self.bench.free.borrow_mut().pop_front();
         match seat {
             Some(seat) => {
@@ -260,10 +259,12 @@ impl<F: VuFactory, O: Observer> Dispatch<'_, F, O> {
                 self.get_up(&seat);
                 break;
             };
-            if slot.control.finishing() {
+            // Given out just before a pause: it begins after it, and is as late as it was.
+            if slot.control.finishing() || !slot.control.while_paused(self.shard.run.clock()).await {
                 self.too_late();
                 break;
             }
+            let due = self.shard.run.clock().moment_of(due);
             if iterate(self.shard, self.scenario, &slot.control, vu, slot.id, Some(due)).await == Outcome::Interrupted {
                 break;
             }

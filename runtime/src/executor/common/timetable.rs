@@ -32,6 +32,8 @@ pub struct Line {
 pub struct Holding {
     /// Index in the plan.
     pub scenario: usize,
+    /// Which of the scenario's virtual users this is, from 0.
+    pub index: u32,
     /// Made before the load, or only when wanted.
     pub planned: bool,
     /// When it begins.
@@ -164,7 +166,7 @@ fn holdings(scenario: usize, spec: &ScenarioSpec) -> Vec<Holding> {
         let inside = |window: &&Window| window.from >= from && window.to <= until;
         let windows = windows.get(index).filter(|_| planned);
         let windows = windows.map_or_else(Vec::new, |windows| windows.iter().filter(inside).copied().collect());
-        Holding { scenario, planned, from, until, windows }
+        Holding { scenario, index: u32::try_from(index).unwrap_or(u32::MAX), planned, from, until, windows }
     })
     .collect()
 }

@@ -16,7 +16,7 @@ fn scenario(executor: ExecutorConfig) -> ScenarioSpec {
     ScenarioSpec { name: "warmup".to_owned(), function: 0, start_time: Duration::ZERO, graceful_stop, executor }
 }
 
-const RIGHT: [(&str, &str); 10] = [
+const RIGHT: [(&str, &str); 13] = [
     ("shared-iterations", r#"{}"#),
     ("shared-iterations", r#"{"vus": 10, "iterations": 100, "maxDuration": "1h"}"#),
     ("per-vu-iterations", r#"{"vus": 5, "iterations": 10}"#),
@@ -33,6 +33,9 @@ const RIGHT: [(&str, &str); 10] = [
         "ramping-arrival-rate",
         r#"{"startRate": 300, "timeUnit": "1m", "stages": [{"duration": 0, "target": 600}, {"duration": "2m", "target": 600}], "preAllocatedVUs": 0, "maxVUs": 7}"#,
     ),
+    ("externally-controlled", r#"{"vus": 10, "maxVUs": 50, "duration": "10m"}"#),
+    ("externally-controlled", r#"{"maxVUs": 20, "duration": 0}"#),
+    ("externally-controlled", r#"{"rate": 90, "timeUnit": "1m", "preAllocatedVUs": 10, "maxVUs": 20}"#),
 ];
 
 #[test]
@@ -52,6 +55,9 @@ fn executors_are_described_as_k6_users_know_them() {
     constant-arrival-rate: 1.50 iterations/s for 5m0s (maxVUs: 2, gracefulStop: 30s)
     ramping-arrival-rate: Up to 300.00 iterations/s for 1m0s over 1 stages (maxVUs: 50, gracefulStop: 30s)
     ramping-arrival-rate: Up to 10.00 iterations/s for 2m0s over 2 stages (maxVUs: 0-7, gracefulStop: 30s)
+    externally-controlled: 10 looping VUs at first, controlled from outside, for 10m0s (maxVUs: 50, gracefulStop: 30s)
+    externally-controlled: 0 looping VUs at first, controlled from outside, until stopped (maxVUs: 20, gracefulStop: 30s)
+    externally-controlled: 1.50 iterations/s at first, controlled from outside, until stopped (maxVUs: 10-20, gracefulStop: 30s)
     "#);
     let mut late = scenario(parse(RIGHT[3].0, RIGHT[3].1).unwrap());
     late.start_time = Duration::from_secs(90);
@@ -63,7 +69,7 @@ fn executors_are_described_as_k6_users_know_them() {
 fn wrong_options_are_refused_with_a_remedy() {
     let wrong = [
         ("constant-vu", r#"{}"#),
-        ("externally-controlled", r#"{}"#),
+        ("externally-driven", r#"{}"#),
         ("constant-vus", r#"{}"#),
         ("constant-vus", r#"{"vus": 0, "duration": "1s"}"#),
         ("constant-vus", r#"{"vus": -1, "duration": "1s"}"#),
@@ -95,11 +101,18 @@ fn wrong_options_are_refused_with_a_remedy() {
         ("constant-arrival-rate", r#"{"rate": 1, "duration": "1s", "preAllocatedVUs": 0}"#),
         ("constant-arrival-rate", r#"{"rate": 1, "duration": "1s", "preAllocatedVUs": 1, "timeUnit": 0}"#),
         ("ramping-arrival-rate", r#"{"preAllocatedVUs": 1}"#),
+        ("externally-controlled", r#"{}"#),
+        ("externally-controlled", r#"{"vus": 0}"#),
+        ("externally-controlled", r#"{"vus": 5, "maxVUs": 4}"#),
+        ("externally-controlled", r#"{"vus": 5, "duration": "500ms"}"#),
+        ("externally-controlled", r#"{"vus": 5, "timeUnit": "1s"}"#),
+        ("externally-controlled", r#"{"vus": 5, "rate": 5, "preAllocatedVUs": 1}"#),
+        ("externally-controlled", r#"{"rate": 5}"#),
     ];
     let lines: Vec<_> = wrong.iter().map(|(executor, options)| parse(executor, options).unwrap_err()).collect();
     insta::assert_snapshot!(lines.join("\n"), @r#"
         scenarios.warmup.executor: "constant-vu" is no executor; did you mean `constant-vus`?
-        scenarios.warmup.executor: "externally-controlled" is no executor; known are `shared-iterations`, `per-vu-iterations`, `constant-vus`, `ramping-vus`, `constant-arrival-rate`, `ramping-arrival-rate`
+        scenarios.warmup.executor: "externally-driven" is no executor; did you mean `externally-controlled`?
         scenarios.warmup.duration: is missing; give for how long to run, such as 30s
         scenarios.warmup.vus: 0 is too small; give a whole number of 1 or more
         scenarios.warmup.vus: -1 is too small; give a whole number of 1 or more
@@ -131,6 +144,13 @@ fn wrong_options_are_refused_with_a_remedy() {
         scenarios.warmup.maxVUs: 0 leaves nobody to run an iteration; give 1 or more
         scenarios.warmup.timeUnit: 0 is too short; give at least 1ns
         scenarios.warmup.stages: is missing; give a list such as [{"duration": "30s", "target": 10}]
+        scenarios.warmup.vus: is missing; give how many virtual users loop, or rate for an open model
+        scenarios.warmup.vus: 0 leaves nobody to call upon; give maxVUs as well
+        scenarios.warmup.maxVUs: 4 is less than vus (5); give that or more
+        scenarios.warmup.duration: "500ms" is too short; give at least 1s
+        scenarios.warmup.rate: is missing; give it with timeUnit, or leave timeUnit out
+        scenarios.warmup.vus: 5 stands beside rate; keep vus for looping virtual users, or rate for an open model
+        scenarios.warmup.preAllocatedVUs: is missing; give how many virtual users to make before the load: about rate times the length of an iteration
         "#);
 }
 
@@ -144,16 +164,17 @@ fn the_names_and_kinds_are_k6s() {
             "constant-vus",
             "ramping-vus",
             "constant-arrival-rate",
-            "ramping-arrival-rate"
+            "ramping-arrival-rate",
+            "externally-controlled"
         ]
     );
     for (executor, options) in RIGHT {
         let config = parse(executor, options).unwrap();
         assert_eq!(config.name(), executor);
-        assert_eq!(config.is_open_model(), executor.ends_with("arrival-rate"));
+        assert_eq!(config.is_open_model(), executor.ends_with("arrival-rate") || options.contains("rate"));
     }
     let totals = RIGHT.map(|(executor, options)| parse(executor, options).unwrap().total_iterations());
-    assert_eq!(totals, [Some(1), Some(100), Some(50), None, None, None, None, None, None, None]);
+    assert_eq!(totals, [Some(1), Some(100), Some(50), None, None, None, None, None, None, None, None, None, None]);
 }
 
 #[test]
@@ -170,6 +191,9 @@ fn scaling_shrinks_load_and_time() {
     0.15 iterations/s for 2m30s (maxVUs: 1)
     Up to 30.00 iterations/s for 30s over 1 stages (maxVUs: 5)
     Up to 1.00 iterations/s for 1m0s over 2 stages (maxVUs: 0-1)
+    1 looping VUs at first, controlled from outside, for 5m0s (maxVUs: 5)
+    0 looping VUs at first, controlled from outside, until stopped (maxVUs: 2)
+    0.15 iterations/s at first, controlled from outside, until stopped (maxVUs: 1-2)
     ");
     for (executor, options) in RIGHT {
         let config = parse(executor, options).unwrap();

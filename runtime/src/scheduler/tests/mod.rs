@@ -15,6 +15,7 @@ macro_rules! scenario {
 mod closed;
 mod exact;
 mod lifecycle;
+mod live;
 mod open;
 mod ramping_vus;
 mod real_threads;
@@ -36,6 +37,9 @@ type Behaviour = fn(&Iteration) -> (u64, IterationEnd);
 
 /// How the load is stopped.
 type Stop = fn(&StopToken);
+
+/// How the load is steered.
+type Steer = fn(&Helm);
 
 struct Stub(Behaviour);
 
@@ -170,11 +174,13 @@ struct Test {
     creation_ms: u64,
     /// Stops the load after so many milliseconds.
     stop: Vec<(u64, Stop)>,
+    /// What a hand on the wheel does after so many milliseconds; what it does at 0 comes before the load.
+    steer: Vec<(u64, Steer)>,
 }
 
 impl Test {
     fn new(scenarios: Vec<ScenarioSpec>, behaviour: Behaviour) -> Self {
-        Self { scenarios, shards: 1, behaviour, creation_ms: 0, stop: Vec::new() }
+        Self { scenarios, shards: 1, behaviour, creation_ms: 0, stop: Vec::new(), steer: Vec::new() }
     }
 
     fn shards(mut self, shards: usize) -> Self {
@@ -192,6 +198,16 @@ impl Test {
         self
     }
 
+    fn steer(mut self, after_ms: u64, how: Steer) -> Self {
+        self.steer.push((after_ms, how));
+        self
+    }
+
+    /// Pauses for so long.
+    fn pause(self, after_ms: u64, for_ms: u64) -> Self {
+        self.steer(after_ms, |helm| assert!(helm.pause())).steer(after_ms + for_ms, |helm| assert!(helm.resume()))
+    }
+
     fn run(self) -> Report {
         paused(self.go())
     }
@@ -200,6 +216,7 @@ impl Test {
         let token = StopToken::new();
         let schedule = Schedule::new(self.scenarios, self.shards, Placement::Local, token.clone());
         let progress = schedule.progress();
+        let helm = schedule.helm();
         let witness = Witness::default();
         let made = Arc::new(Mutex::new(Vec::new()));
         let (behaviour, creation_ms) = (self.behaviour, self.creation_ms);
@@ -209,8 +226,16 @@ impl Test {
             (factory, Watcher { shard, witness: seen_by.clone() })
         };
         let prepared = schedule.prepare(build).await.unwrap();
+        self.steer.iter().filter(|(at, _)| *at == 0).for_each(|(_, how)| how(&helm));
         let running = prepared.start();
         let began = running.started();
+        for (after_ms, how) in self.steer.into_iter().filter(|(at, _)| *at > 0) {
+            let helm = helm.clone();
+            tokio::spawn(async move {
+                tokio::time::sleep_until(began + Duration::from_millis(after_ms)).await;
+                how(&helm);
+            });
+        }
         for (after_ms, how) in self.stop {
             let token = token.clone();
             tokio::spawn(async move {
