@@ -65,7 +65,7 @@ fn parse_load(fields: &Fields) -> Result<Load, FieldError> {
     }
     for key in ["timeUnit", "preAllocatedVUs"] {
         if fields.has(key) {
-            return Err(FieldError::missing("rate", &format!("give it with {key}, or leave {key} out")));
+            return Err(FieldError::missing("rate", format!("give it with {key}, or leave {key} out")));
         }
     }
     let max = fields.vus("maxVUs", 1)?;
