@@ -120,12 +120,13 @@ impl execution::Host for VuState {
     }
 
     fn scenario_began(&mut self) -> wasmtime::Result<u64> {
-        let (Position::Iteration { scenario_started, .. }, Some(started), Some(at)) =
-            (&self.position, self.test().started.get(), self.test().started_at.get())
+        let load_began = self.test().progress.get().and_then(|progress| progress.started());
+        let (Position::Iteration { scenario_started, .. }, Some(load_began), Some(at)) =
+            (&self.position, load_began, self.test().started_at.get())
         else {
             return Ok(0);
         };
-        let began = *at + scenario_started.saturating_duration_since(*started);
+        let began = *at + scenario_started.saturating_duration_since(load_began);
         let since_1970 = began.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         Ok(u64::try_from(since_1970.as_nanos()).unwrap_or(u64::MAX))
     }
