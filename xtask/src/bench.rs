@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use crate::guests::{self, TARGET};
-use crate::shell::{Failure, cargo, command, root, run, say, target_dir};
+use xtask::shell::{Failure, cargo, command, root, run, say, target_dir};
 
 const MANIFEST: &str = "bench/Cargo.toml";
 

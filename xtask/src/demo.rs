@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::guests;
-use crate::shell::{Failure, cargo, command, run, say, target_dir};
+use xtask::shell::{Failure, cargo, command, run, say, target_dir};
 
 /// The scenario's six minutes become about twenty seconds; its rates stay.
 const SCALE_TIME: &str = "0.055";

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::shell::{Failure, cargo, has, root, run, say, target_dir};
+use xtask::shell::{Failure, cargo, has, root, run, say, target_dir};
 
 const FOLDER: &str = "runtime/fuzz";
 /// What a target may take, and how long one input may.

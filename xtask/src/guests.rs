@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::shell::{Failure, cargo, has, root, run, target_dir};
+use xtask::shell::{Failure, cargo, has, root, run, target_dir};
 
 /// The target of every module.
 pub(crate) const TARGET: &str = "wasm32-wasip2";
@@ -50,7 +50,7 @@ pub(crate) fn crate_names(folder: &Path) -> Result<Vec<String>, Failure> {
 
 pub(crate) fn add_target() -> Result<(), Failure> {
     if has("rustup", &["--version"]) {
-        run(crate::shell::command("rustup").args(["target", "add", TARGET]))?;
+        run(xtask::shell::command("rustup").args(["target", "add", TARGET]))?;
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use std::process::Stdio;
 use serde_json::{Map, Value, json};
 
 use crate::guests;
-use crate::shell::{Failure, cargo, command, has, root, say, target_dir};
+use xtask::shell::{Failure, cargo, command, has, root, say, target_dir};
 
 const FIGURES: &str = "runtime/benches/instructions.json";
 /// A count is repeatable to a few thousandths; what differs by more was changed.

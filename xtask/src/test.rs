@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use crate::shell::{Failure, cargo, has, root, run, say};
 use crate::{fuzz, guests, instructions};
+use xtask::shell::{Failure, cargo, has, root, run, say};
 
 type Step = (&'static str, fn() -> Result<(), Failure>);
 
@@ -47,12 +47,12 @@ fn formatting() -> Result<(), Failure> {
     run(&mut cargo(&["fmt", "--check", "--manifest-path", "runtime/fuzz/Cargo.toml"]))
 }
 
-/// Runs the fault suite alone, on whatever of its programs is not built yet. Of the whole workspace, so that nothing is compiled that a
-/// run of all tests has compiled already; `it` is named, as cargo builds the target server for that one.
-pub(crate) fn run_faults() -> Result<(), Failure> {
+/// Runs one suite of the runtime alone, on whatever of its programs is not built yet. Of the whole workspace, so that nothing is compiled
+/// that a run of all tests has compiled already; `it` is named, as cargo builds the target server for that one.
+pub(crate) fn run_suite(name: &str) -> Result<(), Failure> {
     guests::build()?;
-    run(&mut cargo(&["test", "--workspace", "--test", "faults", "--test", "it", "--no-run"]))?;
-    run(&mut cargo(&["test", "--workspace", "--test", "faults", "--no-fail-fast"]))
+    run(&mut cargo(&["test", "--workspace", "--test", name, "--test", "it", "--no-run"]))?;
+    run(&mut cargo(&["test", "--workspace", "--test", name, "--no-fail-fast"]))
 }
 
 fn lints() -> Result<(), Failure> {

@@ -1,0 +1,25 @@
+//! Sends the requests that STEPS lists, a JSON array of `step::Step`, one after the other, and tells what came of each in a line of JSON. A
+//! table of cases in a test is thus sent by one compiled scenario.
+
+mod step;
+mod tell;
+
+use flashcrowd::prelude::*;
+
+use step::Step;
+
+#[flashcrowd::options]
+fn options() -> Options {
+    Options::new().env_var(EnvVar::required("STEPS").help("what to send: a JSON array of steps"))
+}
+
+#[flashcrowd::scenario]
+fn iterate() -> Result<(), serde_json::Error> {
+    let steps: Vec<Step> = serde_json::from_str(&env("STEPS"))?;
+    for step in &steps {
+        sleep(step.pause);
+        let response = step.request().send();
+        tell::told(&tell::answer(step, &response));
+    }
+    Ok(())
+}

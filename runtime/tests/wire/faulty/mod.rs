@@ -1,0 +1,164 @@
+//! A server that does to each path what a test tells it, byte by byte, and counts what it saw.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// A thing to do with a connection.
+#[derive(Clone, Debug)]
+pub(crate) enum Act {
+    /// Write these bytes.
+    Send(Vec<u8>),
+    /// Wait this long.
+    Pause(Duration),
+    /// Close with FIN, and nothing else.
+    Close,
+    /// Close with RST.
+    Reset,
+    /// Do nothing until the other end gives up.
+    Hang,
+}
+
+/// Bytes to write.
+pub(crate) fn send(bytes: impl AsRef<[u8]>) -> Act {
+    Act::Send(bytes.as_ref().to_vec())
+}
+
+/// Bytes to write one by one, each after this many milliseconds.
+pub(crate) fn drip(bytes: impl AsRef<[u8]>, milliseconds: u64) -> Vec<Act> {
+    let each = |byte: &u8| [Act::Pause(Duration::from_millis(milliseconds)), send([*byte])];
+    bytes.as_ref().iter().flat_map(each).collect()
+}
+
+/// What every other path is answered with.
+pub(crate) const GOOD: &str = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\ngood";
+
+#[derive(Default)]
+struct Seen {
+    connections: u64,
+    requests: Vec<String>,
+}
+
+/// The server. It listens as long as this value lives.
+pub(crate) struct Faulty {
+    scheme: &'static str,
+    address: SocketAddr,
+    seen: Arc<Mutex<Seen>>,
+    over: Arc<Mutex<bool>>,
+}
+
+impl Faulty {
+    /// Does to requests of each path what is said, and answers all others well.
+    pub(crate) fn start(script: impl IntoIterator<Item = (String, Vec<Act>)>) -> Self {
+        let script: Arc<BTreeMap<String, Vec<Act>>> = Arc::new(script.into_iter().collect());
+        Self::serve("http", move |mut stream, seen| {
+            let socket = stream.try_clone().expect("a second handle");
+            converse(&mut stream, &socket, &script, seen);
+        })
+    }
+
+    fn serve(scheme: &'static str, each: impl Fn(TcpStream, &Mutex<Seen>) + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("a bound socket has an address");
+        let (seen, over) = (Arc::<Mutex<Seen>>::default(), Arc::new(Mutex::new(false)));
+        let (shared, ended, each) = (Arc::clone(&seen), Arc::clone(&over), Arc::new(each));
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                if *ended.lock().unwrap() {
+                    return;
+                }
+                let Ok(stream) = stream else { continue };
+                let _ = stream.set_nodelay(true);
+                shared.lock().unwrap().connections += 1;
+                let (shared, each) = (Arc::clone(&shared), Arc::clone(&each));
+                std::thread::spawn(move || each(stream, &shared));
+            }
+        });
+        Self { scheme, address, seen, over }
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("{}://{}{path}", self.scheme, self.address)
+    }
+
+    /// The heads of the requests of this path, each as it came.
+    pub(crate) fn requests(&self, path: &str) -> Vec<String> {
+        let is = |head: &&String| head.split(' ').nth(1) == Some(path);
+        self.seen.lock().unwrap().requests.iter().filter(is).cloned().collect()
+    }
+
+    /// How many connections there were.
+    pub(crate) fn connections(&self) -> u64 {
+        self.seen.lock().unwrap().connections
+    }
+}
+
+impl Drop for Faulty {
+    fn drop(&mut self) {
+        *self.over.lock().unwrap() = true;
+        let _ = TcpStream::connect(self.address);
+    }
+}
+
+/// Does to each request what the script says; the socket is below the stream, if they are not the same.
+fn converse(
+    stream: &mut (impl Read + Write),
+    socket: &TcpStream,
+    script: &BTreeMap<String, Vec<Act>>,
+    seen: &Mutex<Seen>,
+) {
+    while let Some(head) = read_request(stream) {
+        let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
+        seen.lock().unwrap().requests.push(head);
+        let good = [send(GOOD)];
+        let acts = script.get(&path).map_or(&good[..], Vec::as_slice);
+        for act in acts {
+            match act {
+                Act::Send(bytes) => {
+                    if stream.write_all(bytes).and_then(|()| stream.flush()).is_err() {
+                        return;
+                    }
+                }
+                Act::Pause(time) => std::thread::sleep(*time),
+                Act::Close => return close(socket),
+                Act::Reset => return reset(socket),
+                Act::Hang => return drain(socket),
+            }
+        }
+    }
+}
+
+/// Whatever is still sent here is read, so that the close is a FIN.
+fn close(socket: &TcpStream) {
+    let _ = socket.shutdown(Shutdown::Write);
+    drain(socket);
+}
+
+/// The kernel sends RST when the last handle is gone.
+fn reset(socket: &TcpStream) {
+    socket2::SockRef::from(socket).set_linger(Some(Duration::ZERO)).expect("SO_LINGER");
+}
+
+fn drain(mut socket: &TcpStream) {
+    while socket.read(&mut [0; 4096]).is_ok_and(|read| read > 0) {}
+}
+
+/// Reads a request to the end of its body; gives its head.
+pub(crate) fn read_request(stream: &mut impl Read) -> Option<String> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).ok()?;
+        head.push(byte[0]);
+    }
+    let head = String::from_utf8_lossy(&head).into_owned();
+    let length = head
+        .lines()
+        .filter_map(|line| line.split_once(':'))
+        .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))
+        .map_or(0, |(_, length)| length.trim().parse().expect("a length"));
+    stream.read_exact(&mut vec![0; length]).ok()?;
+    Some(head)
+}
