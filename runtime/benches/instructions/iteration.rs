@@ -11,7 +11,7 @@ use flashcrowd_runtime::executor::ScenarioSpec;
 use flashcrowd_runtime::executor::shared_iterations::SharedIterations;
 use flashcrowd_runtime::grants::Grants;
 use flashcrowd_runtime::host::context::{InstanceLimits, ScenarioContext, ShardContext, TestContext};
-use flashcrowd_runtime::http::{ClientSettings, Resolver};
+use flashcrowd_runtime::http::ClientSettings;
 use flashcrowd_runtime::log::{Level, Log};
 use flashcrowd_runtime::metrics::{Aggregate, Aggregator, Recorder, Registry, SystemTags, builtin};
 use flashcrowd_runtime::module::Module;
@@ -94,13 +94,9 @@ fn test(registry: &Arc<Registry>, url: String) -> TestContext {
         problems: Arc::default(),
         http: Arc::new(ClientSettings {
             grants,
-            resolver: Resolver::default(),
             user_agent: "flashcrowd".to_owned(),
-            rate_limit: None,
-            discard_response_bodies: false,
-            no_connection_reuse: false,
-            no_vu_connection_reuse: false,
             max_body_bytes: MEMORY_BYTES,
+            ..ClientSettings::default()
         }),
         seed: 42,
         limits: InstanceLimits { memory_bytes: MEMORY_BYTES, cpu: Duration::from_hours(1) },

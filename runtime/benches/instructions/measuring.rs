@@ -18,7 +18,7 @@ fn registry() -> Arc<Registry> {
 
 fn key(base: TagSetId) -> HttpKey {
     let (status, error_code, error, protocol) = (200, 0, "", "HTTP/1.1");
-    HttpKey { base, method: MethodId::POST, status, error_code, error, protocol, expected: true }
+    HttpKey { base, method: MethodId::POST, status, error_code, error, protocol, tls_version: "", expected: true }
 }
 
 /// Times between 1 ms and 9 ms, never in order.

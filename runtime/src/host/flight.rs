@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 
 use super::context::ShardContext;
 use super::cpu::CpuMeter;
-use crate::http::{Client, Exchange, Meter, Outgoing};
+use crate::http::{Client, Exchange, Lane, Meter, Outgoing};
 use crate::metrics::{TagSetId, builtin};
 
 /// Sends what is put into its desk, for as long as it is polled. One future serves all requests of a virtual user: it is made once,
@@ -98,13 +98,14 @@ impl Flight {
 
 /// Sends one request after the other.
 async fn pilot_of(shard: Arc<ShardContext>, desk: Arc<Mutex<Desk>>) -> Infallible {
-    let mut client = Client::new(Arc::clone(&shard.test.http));
+    let client = Client::new(Arc::clone(&shard.test.http));
+    let mut lane = Lane::new();
     loop {
         // Requests that are refused at once would never leave the turn to anybody else.
         tokio::task::coop::consume_budget().await;
         let (outgoing, tags) = poll_fn(|_| lock(&desk).request.take().map_or(Poll::Pending, Poll::Ready)).await;
-        let unanswered = Unanswered { meter: client.meter(), shard: &shard, tags, armed: true };
-        let exchange = client.send(&outgoing).await;
+        let unanswered = Unanswered { meter: lane.meter(), shard: &shard, tags, armed: true };
+        let exchange = client.send(&mut lane, &outgoing).await;
         unanswered.answered();
         let mut desk = lock(&desk);
         desk.exchange = Some(exchange);

@@ -11,9 +11,10 @@ use super::bindings::flashcrowd::scenario::http;
 use super::limits::short;
 use super::series_cache::{RequestLabel, Symbol};
 use super::state::{Position, VuState};
+use crate::http::tls::TlsVersion;
 use crate::http::{ErrorCode, Exchange, Failure, Head, Outgoing, Target, Timings, check_headers};
 use crate::log::Level;
-use crate::metrics::{HttpKey, HttpSample, MethodId, Registry, TagSetId};
+use crate::metrics::{HttpKey, HttpSample, MethodId, Registry, TagSetId, builtin};
 
 /// Statuses that count as a success: k6's default.
 const EXPECTED: std::ops::RangeInclusive<u16> = 200..=399;
@@ -73,7 +74,7 @@ impl http::Host for VuState {
                 let symbol = self.shard.cached(|cache, _| cache.symbol(INVALID_URL));
                 let failure = Failure { code: ErrorCode::INVALID_URL, tag: error.tag(), text: error.to_string() };
                 let base = self.request_tags(INVALID_URL, symbol, name.as_ref(), own_tags);
-                return self.reply(unsent(failure), INVALID_URL, None, base, method);
+                return self.reply(Exchange::failed(failure), INVALID_URL, None, base, method);
             }
         };
         let shown_url = target.as_ref().map_or(&*request.url, |target| &target.url);
@@ -82,16 +83,25 @@ impl http::Host for VuState {
             (Some(method), Ok(()), Some(target)) => {
                 let body = request.body.map(Into::into);
                 let headers = request.headers;
-                let outgoing = Outgoing { target, method: method.clone(), headers, body, timeout, discard: None };
+                let outgoing = Outgoing {
+                    target,
+                    method: method.clone(),
+                    headers,
+                    body,
+                    timeout,
+                    discard: None,
+                    connect_timeout: None,
+                    http_version: None,
+                };
                 self.flight.send(outgoing, base).await
             }
-            (None, ..) => unsent(Failure::new(
+            (None, ..) => Exchange::failed(Failure::new(
                 ErrorCode::OTHER,
                 "invalid method",
                 "a method is letters and digits without spaces, such as PROPFIND, and not CONNECT",
             )),
-            (_, Err(failure), _) => unsent(failure),
-            (_, _, None) => unsent(Failure::new(ErrorCode::INVALID_URL, "invalid URL", "it has no target")),
+            (_, Err(failure), _) => Exchange::failed(failure),
+            (_, _, None) => Exchange::failed(Failure::new(ErrorCode::INVALID_URL, "invalid URL", "it has no target")),
         };
         self.reply(exchange, &request.url, target, base, method)
     }
@@ -120,13 +130,15 @@ impl VuState {
             error_code: error_code.0,
             error: exchange.failure.as_ref().map_or("", |failure| failure.tag),
             protocol: exchange.protocol,
+            tls_version: exchange.tls.map_or("", TlsVersion::as_str),
             expected: exchange.failure.is_none() && EXPECTED.contains(&exchange.status),
         };
-        let Timings { blocked, connecting, sending, waiting, receiving } = exchange.timings;
+        let Timings { blocked, connecting, tls_handshaking, sending, waiting, receiving, looking_up } =
+            exchange.timings;
         let sample = HttpSample {
             blocked,
             connecting,
-            tls_handshaking: Duration::ZERO,
+            tls_handshaking,
             sending,
             waiting,
             receiving,
@@ -134,6 +146,10 @@ impl VuState {
             bytes_received: exchange.bytes_received,
         };
         self.shard.record(|recorder| recorder.http(&key, &sample));
+        if let Some(looking_up) = looking_up {
+            let tags = key.tags(&self.test().registry);
+            self.shard.record(|recorder| recorder.duration(builtin::HTTP_REQ_LOOKING_UP, tags, looking_up));
+        }
 
         let response = Response {
             url: target.map_or_else(|| url.into(), |target| Arc::clone(&target.url)),
@@ -192,19 +208,6 @@ impl VuState {
         if first {
             self.say(Level::Warn, &format!("request failed: {}", failure.text));
         }
-    }
-}
-
-fn unsent(failure: Failure) -> Exchange {
-    Exchange {
-        status: 0,
-        head: Head::default(),
-        body: Bytes::new(),
-        protocol: "",
-        failure: Some(failure),
-        timings: Timings::default(),
-        bytes_sent: 0,
-        bytes_received: 0,
     }
 }
 
@@ -279,12 +282,13 @@ impl http::HostResponse for VuState {
     }
 
     fn timings(&mut self, response: Resource<Response>) -> wasmtime::Result<http::Timings> {
-        let Timings { blocked, connecting, sending, waiting, receiving } = self.table.get(&response)?.timings;
+        let Timings { blocked, connecting, tls_handshaking, sending, waiting, receiving, .. } =
+            self.table.get(&response)?.timings;
         let ns = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         Ok(http::Timings {
             blocked: ns(blocked),
             connecting: ns(connecting),
-            tls_handshaking: 0,
+            tls_handshaking: ns(tls_handshaking),
             sending: ns(sending),
             waiting: ns(waiting),
             receiving: ns(receiving),

@@ -3,23 +3,19 @@
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
-use std::mem::MaybeUninit;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
-use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
+use super::dial::Dialed;
 use super::failure::{ErrorCode, Failure};
 use super::h1::Decoder;
 use super::meter::Meter;
+use super::stream::Stream;
+use super::tls::TlsVersion;
 use super::unsent::Unsent;
-
-/// How long connecting may take: k6's dial timeout.
-const DIAL_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What is read at once.
 const READ_BYTES: usize = 64 * 1024;
@@ -34,7 +30,10 @@ thread_local! {
 /// A connection. Nothing moves between requests: what the peer did meanwhile is seen when the next request begins.
 #[derive(Debug)]
 pub(super) struct Connection {
-    stream: TcpStream,
+    stream: Stream,
+    tls: Option<TlsVersion>,
+    remote: SocketAddr,
+    absolute: bool,
 }
 
 /// Why an exchange ended without an answer.
@@ -46,33 +45,31 @@ pub(super) struct Broken {
 }
 
 impl Connection {
-    /// Connects to the first address that answers.
-    pub(super) async fn open(addresses: &[IpAddr], port: u16) -> Result<Self, Failure> {
-        let mut failure = Failure::new(ErrorCode::DIAL, "connecting failed", "the name has no address");
-        for address in addresses {
-            let peer = SocketAddr::new(*address, port);
-            match tokio::time::timeout(DIAL_TIMEOUT, TcpStream::connect(peer)).await {
-                Ok(Ok(stream)) => {
-                    // Small requests must leave at once; a failure here only makes them slower.
-                    let _ = stream.set_nodelay(true);
-                    return Ok(Self { stream });
-                }
-                Ok(Err(error)) => failure = Failure::dial(&error, peer),
-                Err(_elapsed) => failure = Failure::new(ErrorCode::DIAL_TIMEOUT, "connecting timed out", peer),
-            }
-        }
-        Err(failure)
+    /// A connection that was just made.
+    pub(super) fn new(dialed: Dialed) -> Self {
+        let Dialed { stream, tls, remote, absolute, http2: _ } = dialed;
+        Self { stream, tls, remote, absolute }
+    }
+
+    /// The version of TLS, if it is spoken.
+    pub(super) const fn tls(&self) -> Option<TlsVersion> {
+        self.tls
+    }
+
+    /// Who is at the other end.
+    pub(super) const fn remote(&self) -> SocketAddr {
+        self.remote
+    }
+
+    /// Whether requests must name the whole URL, as a proxy passes them on.
+    pub(super) const fn absolute(&self) -> bool {
+        self.absolute
     }
 
     /// Whether another request can be sent. A peer that closed the connection meanwhile, or said something unasked, is found out
-    /// before a request is lost on it.
-    ///
-    /// The kernel is asked: what tokio knows of a socket is as old as its last look at all sockets, and a virtual user that does not rest
-    /// between two requests gives it no occasion. Bytes that nobody asked for would be taken for the next answer.
-    pub(super) fn is_ready(&self) -> bool {
-        let mut byte = [MaybeUninit::uninit()];
-        let peeked = SockRef::from(&self.stream).peek(&mut byte);
-        peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+    /// before a request is lost on it: bytes that nobody asked for would be taken for the next answer.
+    pub(super) fn is_ready(&mut self) -> bool {
+        self.stream.is_quiet()
     }
 
     /// Sends a request and feeds what comes back to `decoder`, until the answer is complete. `Ok` says whether the whole request
@@ -85,10 +82,10 @@ impl Connection {
     ) -> Result<bool, Broken> {
         let mut write_error = None;
         poll_fn(|cx| {
-            let mut sent = write_error.is_some() || unsent.is_empty();
+            let mut sent = write_error.is_some();
             while !sent {
-                match self.poll_write(unsent, meter, cx) {
-                    Poll::Ready(Ok(())) => sent = unsent.is_empty(),
+                match self.poll_send(unsent, meter, cx) {
+                    Poll::Ready(Ok(all)) => sent = all,
                     // The peer may have answered before it closed: its word counts for more than the broken pipe.
                     Poll::Ready(Err(error)) => {
                         write_error = Some(error);
@@ -122,6 +119,30 @@ impl Connection {
         .await
     }
 
+    /// Ready with whether everything has left.
+    fn poll_send(&mut self, unsent: &mut Unsent, meter: &Meter, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        if !unsent.is_empty() {
+            return self.poll_write(unsent, meter, cx).map_ok(|()| unsent.is_empty() && self.stream.moved().is_none());
+        }
+        if self.stream.moved().is_none() {
+            return Poll::Ready(Ok(true));
+        }
+        // What TLS took it may still hold.
+        let started_ns = meter.now_ns();
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx).map_ok(|()| true);
+        self.account(0, started_ns, meter);
+        flushed
+    }
+
+    /// Notes what was written: the bytes on the socket, where those are counted.
+    fn account(&self, bytes: usize, started_ns: u64, meter: &Meter) {
+        let bytes = match self.stream.moved() {
+            None => bytes,
+            Some(moved) => usize::try_from(moved.take_sent()).unwrap_or(usize::MAX),
+        };
+        meter.wrote(bytes, started_ns);
+    }
+
     fn poll_write(&mut self, unsent: &mut Unsent, meter: &Meter, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let started_ns = meter.now_ns();
         let stream = Pin::new(&mut self.stream);
@@ -134,7 +155,7 @@ impl Connection {
             Ok(0) => Err(io::ErrorKind::WriteZero.into()),
             Ok(bytes) => {
                 unsent.advance(bytes);
-                meter.wrote(bytes, started_ns);
+                self.account(bytes, started_ns, meter);
                 Ok(())
             }
             Err(error) => Err(error),
@@ -148,7 +169,11 @@ impl Connection {
             read.map(|result| match result {
                 Ok(()) if input.filled().is_empty() => decoder.end_of_stream(),
                 Ok(()) => {
-                    meter.read(input.filled().len());
+                    let bytes = match self.stream.moved() {
+                        None => input.filled().len(),
+                        Some(moved) => usize::try_from(moved.take_received()).unwrap_or(usize::MAX),
+                    };
+                    meter.read(bytes);
                     decoder.feed(input.filled())
                 }
                 Err(error) => Err(Failure::exchange(&error)),

@@ -2,7 +2,9 @@
 
 use std::io;
 
-/// k6's numeric error codes, as far as plain HTTP/1.1 can produce them.
+use rustls::CertificateError;
+
+/// k6's numeric error codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ErrorCode(pub u16);
 
@@ -35,8 +37,24 @@ impl ErrorCode {
     pub const CONNECTION_REFUSED: Self = Self(1212);
     /// The peer reset the connection, or closed it before the answer was complete.
     pub const RESET_BY_PEER: Self = Self(1220);
+    /// A proxy refused to connect, or broke HTTP.
+    pub const PROXY: Self = Self(1210);
     /// TLS failed.
     pub const TLS: Self = Self(1300);
+    /// A certificate of an authority that nobody here trusts.
+    pub const UNKNOWN_AUTHORITY: Self = Self(1310);
+    /// A certificate of another host.
+    pub const HOST_NAME_MISMATCH: Self = Self(1311);
+    /// HTTP/2 failed in a way that has no code of its own.
+    pub const HTTP2: Self = Self(1600);
+    /// The peer ends the connection (GOAWAY). Plus one and the HTTP/2 error code.
+    pub const HTTP2_GOAWAY: Self = Self(1610);
+    /// The peer reset the stream. Plus one and the HTTP/2 error code.
+    pub const HTTP2_STREAM: Self = Self(1630);
+    /// What the peer sent breaks HTTP/2. Plus one and the HTTP/2 error code.
+    pub const HTTP2_CONNECTION: Self = Self(1650);
+    /// The body cannot be decompressed.
+    pub const DECOMPRESSION: Self = Self(1701);
 
     /// The code of an answer: 1400 to 1599 for the statuses 400 to 599, none otherwise.
     #[must_use]
@@ -84,6 +102,9 @@ impl Failure {
 
     /// Reading or writing failed in the middle of an exchange.
     pub(crate) fn exchange(error: &io::Error) -> Self {
+        if let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+            return Self::tls(tls);
+        }
         match error.kind() {
             io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::UnexpectedEof => {
                 Self::new(ErrorCode::RESET_BY_PEER, "connection reset by peer", error)
@@ -91,6 +112,63 @@ impl Failure {
             io::ErrorKind::BrokenPipe => Self::new(ErrorCode::BROKEN_PIPE, "broken pipe", error),
             _ => Self::new(ErrorCode::TCP, "connection failed", error),
         }
+    }
+
+    /// The TLS handshake failed with this I/O error.
+    pub(crate) fn handshake(error: &io::Error, peer: impl std::fmt::Display) -> Self {
+        let failure = Self::exchange(error);
+        Self { text: format!("{} ({peer}, in the TLS handshake)", failure.text), ..failure }
+    }
+
+    /// TLS was broken off, by this side or by the other.
+    pub(crate) fn tls(error: &rustls::Error) -> Self {
+        use rustls::Error;
+        let (code, tag) = match error {
+            Error::InvalidCertificate(problem) => certificate(problem),
+            Error::AlertReceived(_) => (ErrorCode::TLS, "TLS alert received"),
+            Error::InvalidMessage(_) => (ErrorCode::TLS, "answer is not TLS"),
+            Error::PeerIncompatible(_) => (ErrorCode::TLS, "no TLS version or cipher in common"),
+            Error::NoApplicationProtocol => (ErrorCode::TLS, "no application protocol in common"),
+            _ => (ErrorCode::TLS, "TLS failed"),
+        };
+        Self::new(code, tag, error)
+    }
+
+    /// An HTTP/2 stream or its connection failed.
+    pub(crate) fn http2(error: &h2::Error) -> Self {
+        if let Some(error) = error.get_io() {
+            return Self::exchange(error);
+        }
+        let (base, tag) = match (error.is_go_away(), error.is_reset(), error.is_remote()) {
+            (true, _, true) => (ErrorCode::HTTP2_GOAWAY, "HTTP/2 GOAWAY received"),
+            (true, _, false) => (ErrorCode::HTTP2_CONNECTION, "HTTP/2 connection error"),
+            (_, true, true) => (ErrorCode::HTTP2_STREAM, "HTTP/2 stream reset"),
+            (_, true, false) => (ErrorCode::HTTP2_STREAM, "HTTP/2 stream error"),
+            _ => (ErrorCode::HTTP2, "HTTP/2 failed"),
+        };
+        // Codes end with HTTP_1_1_REQUIRED (RFC 9113, 7): what is beyond has none of k6's.
+        let reason = error.reason().map(u32::from).filter(|reason| *reason <= 0xd && base != ErrorCode::HTTP2);
+        let code = reason.and_then(|reason| u16::try_from(reason).ok()).map_or(base.0, |reason| base.0 + 1 + reason);
+        Self::new(ErrorCode(code), tag, error)
+    }
+}
+
+/// Why a certificate is not accepted.
+fn certificate(problem: &CertificateError) -> (ErrorCode, &'static str) {
+    use CertificateError as E;
+    match problem {
+        E::UnknownIssuer | E::BadSignature => (ErrorCode::UNKNOWN_AUTHORITY, "certificate of an unknown authority"),
+        E::NotValidForName | E::NotValidForNameContext { .. } => {
+            (ErrorCode::HOST_NAME_MISMATCH, "certificate of another host")
+        }
+        E::Expired | E::ExpiredContext { .. } => (ErrorCode::TLS, "certificate has expired"),
+        E::NotValidYet | E::NotValidYetContext { .. } => (ErrorCode::TLS, "certificate is not valid yet"),
+        E::Revoked => (ErrorCode::TLS, "certificate is revoked"),
+        // A certificate that signed itself is nobody's but its own authority.
+        E::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => {
+            (ErrorCode::UNKNOWN_AUTHORITY, "certificate of an unknown authority")
+        }
+        _ => (ErrorCode::TLS, "certificate is not valid"),
     }
 }
 

@@ -1,30 +1,42 @@
-//! The HTTP client of one virtual user: HTTP/1.1, one keep-alive connection per origin, phases timed at the socket.
+//! The HTTP client of one virtual user: HTTP/1.1 and HTTP/2, in plain text or under TLS, phases timed at the socket.
 //!
-//! A connection is driven by the task that uses it: no task of its own, no hop between tasks, and a virtual user that is
-//! dropped takes its sockets with it.
+//! An HTTP/1.1 connection is driven by the task that uses it: no task of its own, no hop between tasks. An HTTP/2 connection, which
+//! has several users, has a task. A virtual user that is dropped takes its sockets with it in both cases.
 
+mod addresses;
 mod client;
 mod connection;
 mod deadline;
+pub(crate) mod dial;
 mod failure;
 mod h1;
+mod hosts;
+pub(crate) mod http2;
 mod meter;
 mod payload;
+mod proxy;
 mod rate_limit;
 mod resolver;
+#[cfg(test)]
+mod secure_tests;
+pub(crate) mod stream;
 mod target;
 #[cfg(test)]
 mod tests;
+pub mod tls;
 mod unsent;
 
-pub use client::{Client, ClientSettings, Exchange, Outgoing, Timings};
+pub use addresses::{AddressBlocks, LocalAddresses};
+pub use client::{Client, ClientSettings, Exchange, Lane, Outgoing, Timings};
 pub use failure::{ErrorCode, Failure};
 pub(crate) use h1::check_headers;
 #[cfg(feature = "fuzzing")]
 pub(crate) use h1::{Decoder, Wants};
 pub use h1::{Head, Notes};
+pub use hosts::{HostBlocks, Hosts};
 pub(crate) use meter::Meter;
 pub use payload::Payload;
+pub use proxy::Proxy;
 pub use rate_limit::RateLimit;
-pub use resolver::Resolver;
+pub use resolver::{DnsOptions, Policy, Resolver, Select};
 pub use target::{Target, TargetError};

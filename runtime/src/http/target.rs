@@ -26,6 +26,8 @@ pub struct Target {
 /// A host and port. Connections are kept by it.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub struct Origin {
+    /// Whether TLS is spoken.
+    pub tls: bool,
     /// Normalised: lower case, punycode, IPv6 without brackets.
     pub host: String,
     /// Never 0.
@@ -60,13 +62,15 @@ pub enum TargetError {
         /// Its length.
         bytes: usize,
     },
-    /// A scheme other than http.
-    #[error("`{url}`: the scheme `{scheme}` is not supported by this version; use http")]
+    /// A scheme that this kind of request does not have.
+    #[error("`{url}`: the scheme `{scheme}` cannot be requested; use {} or {}", expected[0], expected[1])]
     Scheme {
         /// As given.
         url: String,
         /// As given.
         scheme: String,
+        /// Those that can.
+        expected: [&'static str; 2],
     },
 }
 
@@ -82,19 +86,28 @@ impl TargetError {
 }
 
 impl Target {
-    /// Parses an absolute `http` URL.
+    /// Parses an absolute `http` or `https` URL.
     ///
     /// # Errors
     /// When it is not one; the text names the URL and the remedy.
     pub fn parse(text: &str) -> Result<Self, TargetError> {
+        Self::with_schemes(text, ["http", "https"])
+    }
+
+    /// Parses an absolute URL with one of two schemes, the second of which means TLS.
+    ///
+    /// # Errors
+    /// When it is not one; the text names the URL and the remedy.
+    pub fn with_schemes(text: &str, expected: [&'static str; 2]) -> Result<Self, TargetError> {
         if text.len() > MAX_URL_BYTES {
             return Err(TargetError::Long { bytes: text.len() });
         }
         let invalid = |reason: String| TargetError::Invalid { url: abridge(text), reason };
         let mut url = Url::parse(text).map_err(|error| invalid(error.to_string()))?;
-        if url.scheme() != "http" {
-            return Err(TargetError::Scheme { url: abridge(text), scheme: url.scheme().to_owned() });
+        if !expected.contains(&url.scheme()) {
+            return Err(TargetError::Scheme { url: abridge(text), scheme: url.scheme().to_owned(), expected });
         }
+        let tls = url.scheme() == expected[1];
         url.set_fragment(None);
         let authorization = basic_authorization(&url);
         // A password in a URL would end up in tags, logs and reports.
@@ -112,7 +125,7 @@ impl Target {
         let host_header = url[url::Position::BeforeHost..url::Position::AfterPort].into();
         Ok(Self {
             url: url.as_str().into(),
-            origin: Arc::new(Origin { host, port, address }),
+            origin: Arc::new(Origin { tls, host, port, address }),
             path,
             host_header,
             authorization,
@@ -154,6 +167,10 @@ mod tests {
         assert_eq!(&*target.host_header, "example.com:8080");
         assert_eq!(&*target.url, "http://example.com:8080/a%20b?x=1&y=%C3%A9");
         assert_eq!(&*target.authorization.unwrap(), "Basic VXNlcjpzZWNyZXQ=");
+        assert!(!target.origin.tls);
+        let target = Target::parse("https://EXAMPLE.com/").unwrap();
+        assert_eq!((target.origin.tls, target.origin.port), (true, 443));
+        assert_eq!(&*target.host_header, "example.com");
         let target = Target::parse("http://[::1]/").unwrap();
         assert_eq!((target.origin.port, target.origin.to_string().as_str()), (80, "[::1]:80"));
         assert_eq!(&*target.host_header, "[::1]");
@@ -175,7 +192,7 @@ mod tests {
             error("/points"),
             "`/points` is not an absolute URL (relative URL without a base); write it as http://host:port/path"
         );
-        assert_eq!(error("ftp://a/"), "`ftp://a/`: the scheme `ftp` is not supported by this version; use http");
+        assert_eq!(error("ftp://a/"), "`ftp://a/`: the scheme `ftp` cannot be requested; use http or https");
         assert!(error("http://").contains("not an absolute URL"));
         assert!(error("http://a:0/").contains("port 0"));
     }

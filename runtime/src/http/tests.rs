@@ -1,5 +1,6 @@
 //! The client against servers that behave, and servers that do not.
 
+use std::borrow::Borrow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,29 +9,33 @@ use http::Method;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::{Client, ClientSettings, ErrorCode, Exchange, Outgoing, Resolver, Target};
+use super::{Client, ClientSettings, ErrorCode, Exchange, Lane, Outgoing, Target};
 use crate::grants::Grants;
 
-fn settings() -> ClientSettings {
+pub(super) fn settings() -> ClientSettings {
     let mut grants = Grants::default();
     grants.allow("127.0.0.1,localhost").unwrap();
-    ClientSettings {
-        grants,
-        resolver: Resolver::default(),
-        user_agent: "test/1".to_owned(),
-        rate_limit: None,
-        discard_response_bodies: false,
-        no_connection_reuse: false,
-        no_vu_connection_reuse: false,
-        max_body_bytes: 1 << 20,
+    ClientSettings { grants, user_agent: "test/1".to_owned(), max_body_bytes: 1 << 20, ..ClientSettings::default() }
+}
+
+/// A client that sends one request after the other.
+pub(super) struct OneByOne(pub(super) Client, Lane);
+
+impl OneByOne {
+    pub(super) fn new(settings: ClientSettings) -> Self {
+        Self(Client::new(Arc::new(settings)), Lane::new())
+    }
+
+    pub(super) async fn send(&mut self, outgoing: impl Borrow<Outgoing>) -> Exchange {
+        self.0.send(&mut self.1, outgoing.borrow()).await
     }
 }
 
-fn client() -> Client {
-    Client::new(Arc::new(settings()))
+fn client() -> OneByOne {
+    OneByOne::new(settings())
 }
 
-fn get(url: &str) -> Outgoing {
+pub(super) fn get(url: &str) -> Outgoing {
     Outgoing {
         target: Arc::new(Target::parse(url).unwrap()),
         method: Method::GET,
@@ -38,15 +43,17 @@ fn get(url: &str) -> Outgoing {
         body: None,
         timeout: Some(Duration::from_secs(20)),
         discard: None,
+        connect_timeout: None,
+        http_version: None,
     }
 }
 
-fn post(url: &str, body: &'static str) -> Outgoing {
+pub(super) fn post(url: &str, body: &'static str) -> Outgoing {
     Outgoing { method: Method::POST, body: Some(Bytes::from_static(body.as_bytes()).into()), ..get(url) }
 }
 
 /// A server that hands each connection, with its number, to `serve`.
-async fn server<F: Future<Output = ()> + Send + 'static>(
+pub(super) async fn server<F: Future<Output = ()> + Send + 'static>(
     serve: impl Fn(TcpStream, usize) -> F + Send + 'static,
 ) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -61,7 +68,7 @@ async fn server<F: Future<Output = ()> + Send + 'static>(
 }
 
 /// Reads one request: its head, and a body of `content-length`.
-async fn request(stream: &mut TcpStream) -> Option<String> {
+pub(super) async fn request(stream: &mut TcpStream) -> Option<String> {
     let mut seen = Vec::new();
     loop {
         let text = String::from_utf8_lossy(&seen).into_owned();
@@ -84,7 +91,7 @@ async fn request(stream: &mut TcpStream) -> Option<String> {
 }
 
 /// Answers every request on a connection with the same bytes.
-async fn answering(answer: &'static [u8]) -> String {
+pub(super) async fn answering(answer: &'static [u8]) -> String {
     server(move |mut stream, _| async move {
         while request(&mut stream).await.is_some() {
             stream.write_all(answer).await.unwrap();
@@ -138,7 +145,7 @@ async fn an_option_closes_every_connection() {
         }
     })
     .await;
-    let mut never = Client::new(Arc::new(ClientSettings { no_connection_reuse: true, ..settings() }));
+    let mut never = OneByOne::new(ClientSettings { no_connection_reuse: true, ..settings() });
     let bodies = [never.send(&get(&url)).await.body, never.send(&get(&url)).await.body];
     assert_eq!(bodies, ["0", "1"]);
 }
@@ -206,7 +213,7 @@ async fn a_server_that_sends_without_end_is_too_late_all_the_same() {
         while stream.write_all(&flood).await.is_ok() {}
     })
     .await;
-    let mut client = Client::new(Arc::new(ClientSettings { discard_response_bodies: true, ..settings() }));
+    let mut client = OneByOne::new(ClientSettings { discard_response_bodies: true, ..settings() });
     let request = Outgoing { timeout: Some(Duration::from_millis(300)), ..get(&url) };
     let sending = client.send(&request);
     let exchange = tokio::time::timeout(Duration::from_secs(60), sending).await.expect("it ends by its own timeout");
@@ -216,8 +223,8 @@ async fn a_server_that_sends_without_end_is_too_late_all_the_same() {
 #[tokio::test(start_paused = true)]
 async fn a_request_that_waits_for_its_turn_has_sent_nothing() {
     let url = answering(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
-    let mut client = Client::new(Arc::new(ClientSettings { rate_limit: super::RateLimit::new(0.1), ..settings() }));
-    let meter = client.meter();
+    let mut client = OneByOne::new(ClientSettings { rate_limit: super::RateLimit::new(0.1), ..settings() });
+    let meter = client.1.meter();
     assert_eq!(client.send(&get(&url)).await.status, 200);
     assert!(meter.bytes_written() > 0);
     let request = get(&url);
@@ -283,10 +290,10 @@ async fn bodies_of_every_framing_are_read() {
 #[tokio::test]
 async fn a_body_may_be_thrown_away_or_be_too_long() {
     let url = answering(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nabcde").await;
-    let mut discarding = Client::new(Arc::new(ClientSettings { discard_response_bodies: true, ..settings() }));
+    let mut discarding = OneByOne::new(ClientSettings { discard_response_bodies: true, ..settings() });
     let answer = discarding.send(&get(&url)).await;
     assert!(answer.failure.is_none() && answer.body.is_empty() && answer.bytes_received > 5, "{answer:?}");
-    let mut narrow = Client::new(Arc::new(ClientSettings { max_body_bytes: 4, ..settings() }));
+    let mut narrow = OneByOne::new(ClientSettings { max_body_bytes: 4, ..settings() });
     let answer = narrow.send(&get(&url)).await;
     assert_eq!((answer.status, answer.failure.unwrap().code), (200, ErrorCode::OTHER));
 }
@@ -347,7 +354,7 @@ async fn only_granted_hosts_are_called() {
         if !grants.is_empty() {
             list.allow(grants).unwrap();
         }
-        Client::new(Arc::new(ClientSettings { grants: list, ..settings() }))
+        OneByOne::new(ClientSettings { grants: list, ..settings() })
     };
     failed(&with("").send(&get(&url)).await, 1110);
     let by_name = format!("http://localhost:{port}/x");
@@ -417,7 +424,7 @@ async fn a_request_says_for_itself_whether_its_body_is_kept() {
         (Arc::clone(&discarding), None, ""),
         (discarding, Some(false), "ab"),
     ] {
-        let exchange = Client::new(settings).send(&Outgoing { discard, ..get(&url) }).await;
+        let exchange = OneByOne(Client::new(settings), Lane::new()).send(&Outgoing { discard, ..get(&url) }).await;
         assert_eq!((exchange.status, &*exchange.body), (200, body.as_bytes()));
     }
 }

@@ -164,6 +164,8 @@ pub mod builtin {
         VU_INIT_DURATION = "vu_init_duration", Trend, Time;
         /// One run of `teardown`.
         TEARDOWN_DURATION = "teardown_duration", Trend, Time;
+        /// Asking the resolver for an address: one sample for each time that it was asked.
+        HTTP_REQ_LOOKING_UP = "http_req_looking_up", Trend, Time;
     }
 }
 
@@ -185,7 +187,7 @@ mod tests {
     fn built_in_numbers_match_their_place() {
         assert_eq!(builtin::ALL[builtin::HTTP_REQS.index()].0, "http_reqs");
         assert_eq!(builtin::ALL[builtin::HTTP_REQS_INTERRUPTED.index()].0, "http_reqs_interrupted");
-        assert_eq!(builtin::ALL[builtin::TEARDOWN_DURATION.index()].0, "teardown_duration");
+        assert_eq!(builtin::ALL.len(), builtin::HTTP_REQ_LOOKING_UP.index() + 1);
         assert!(builtin::ALL.iter().all(|(name, ..)| is_valid_name(name)));
     }
 }

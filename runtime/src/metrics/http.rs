@@ -21,6 +21,8 @@ pub struct HttpKey {
     pub error: &'static str,
     /// The protocol, such as `HTTP/1.1`; empty when there was no answer.
     pub protocol: &'static str,
+    /// The version of TLS, such as `tls1.3`; empty without.
+    pub tls_version: &'static str,
     /// Whether the answer was an expected one.
     pub expected: bool,
 }
@@ -39,7 +41,7 @@ impl Hash for HttpKey {
 
 impl HttpKey {
     /// All tags of this key's samples, as far as the run keeps them.
-    pub(super) fn tags(&self, registry: &Registry) -> TagSetId {
+    pub(crate) fn tags(&self, registry: &Registry) -> TagSetId {
         let kept = registry.system_tags();
         let (status, error_code) = (self.status.to_string(), self.error_code.to_string());
         let method = registry.method_name(self.method);
@@ -54,6 +56,9 @@ impl HttpKey {
         set(SystemTag::ExpectedResponse, if self.expected { "true" } else { "false" });
         if !self.protocol.is_empty() {
             set(SystemTag::Proto, self.protocol);
+        }
+        if !self.tls_version.is_empty() {
+            set(SystemTag::TlsVersion, self.tls_version);
         }
         if self.error_code != 0 {
             set(SystemTag::ErrorCode, &error_code);

@@ -34,6 +34,7 @@ fn key(base: TagSetId, status: u16) -> HttpKey {
         error_code: if status >= 400 { 1000 + status } else { 0 },
         error: "",
         protocol: "HTTP/1.1",
+        tls_version: "",
         expected: status < 400,
     }
 }

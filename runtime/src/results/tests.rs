@@ -143,6 +143,7 @@ fn recorded(samples: &[(u8, u16, f64)], collect_every: usize, max_series: usize)
                 error_code: 0,
                 error: "",
                 protocol: "HTTP/1.1",
+                tls_version: "",
                 expected: *choice != 5,
             };
             let waiting = Duration::from_secs_f64(value.abs().min(1e6) / 1e3);

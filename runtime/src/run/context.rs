@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::grants::Grants;
 use crate::host::context::{InstanceLimits, ScenarioContext, TestContext};
-use crate::http::{ClientSettings, RateLimit, Resolver};
+use crate::http::{ClientSettings, RateLimit};
 use crate::log::Log;
 use crate::metrics::{DEFAULT_MAX_SERIES, Registry, SystemTag, SystemTags, TagSetId};
 use crate::plan::{Plan, PlannedScenario};
@@ -22,16 +22,7 @@ pub(crate) fn sandbox(log: Log, memory_bytes: usize) -> Arc<TestContext> {
         stop: StopToken::new(),
         log,
         problems: Arc::default(),
-        http: Arc::new(ClientSettings {
-            grants: Grants::default(),
-            resolver: Resolver::default(),
-            user_agent: String::new(),
-            rate_limit: None,
-            discard_response_bodies: true,
-            no_connection_reuse: true,
-            no_vu_connection_reuse: true,
-            max_body_bytes: 0,
-        }),
+        http: Arc::default(),
         seed: 0,
         limits: InstanceLimits { memory_bytes, cpu: DESCRIBE_CPU },
         scenarios: Vec::new(),
@@ -81,7 +72,6 @@ pub(super) fn of_plan(plan: &Plan, surroundings: Surroundings) -> TestContext {
         problems: Arc::default(),
         http: Arc::new(ClientSettings {
             grants,
-            resolver: Resolver::default(),
             user_agent: plan.user_agent.clone(),
             #[expect(clippy::cast_precision_loss, reason = "nobody asks for 2^53 requests a second")]
             rate_limit: plan.rps.and_then(|rps| RateLimit::new(rps as f64)),
@@ -89,6 +79,7 @@ pub(super) fn of_plan(plan: &Plan, surroundings: Surroundings) -> TestContext {
             no_connection_reuse: plan.no_connection_reuse,
             no_vu_connection_reuse: plan.no_vu_connection_reuse,
             max_body_bytes: limits.memory_bytes,
+            ..ClientSettings::default()
         }),
         scenarios: plan.scenarios.iter().map(scenario).collect(),
         tags: test_tags,

@@ -102,7 +102,7 @@ fn aggregated(shards: usize, samples: &[Sample]) -> (Aggregator, Metrics) {
             let (status, expected) = if ns % 5 == 0 { (503, false) } else { (200, true) };
             let (error_code, error) = if expected { (0, "") } else { (1_503, "unavailable") };
             let (method, protocol) = (MethodId::POST, "HTTP/1.1");
-            let key = HttpKey { base: tags, method, status, error_code, error, protocol, expected };
+            let key = HttpKey { base: tags, method, status, error_code, error, protocol, tls_version: "", expected };
             recorder.http(&key, &request(ns));
         }
         if sample.collected {

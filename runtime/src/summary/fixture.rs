@@ -61,6 +61,7 @@ impl Run {
             error_code: answer.error_code,
             error: answer.error,
             protocol: if answer.status == 0 { "" } else { "HTTP/1.1" },
+            tls_version: "",
             expected: (200..400).contains(&answer.status),
         };
         let sample = HttpSample {

@@ -25,6 +25,7 @@ fn measured() -> Aggregator {
                 error_code: if failed { 1503 } else { 0 },
                 error: "",
                 protocol: "HTTP/1.1",
+                tls_version: "",
                 expected: !failed,
             },
             &HttpSample { waiting: Duration::from_millis(number), ..HttpSample::default() },

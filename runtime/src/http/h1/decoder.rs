@@ -162,7 +162,7 @@ impl Decoder {
     }
 }
 
-fn too_long(max_body_bytes: usize) -> Failure {
+pub(crate) fn too_long(max_body_bytes: usize) -> Failure {
     Failure::new(
         ErrorCode::OTHER,
         "body too long",

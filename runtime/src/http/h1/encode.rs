@@ -5,6 +5,7 @@ use std::io::Write as _;
 use http::Method;
 
 use crate::http::failure::{ErrorCode, Failure};
+use crate::http::proxy::Proxy;
 use crate::http::target::{Target, abridge};
 
 /// Refuses headers that would not arrive as what they are, or as more than one.
@@ -49,6 +50,15 @@ pub(crate) struct Asks {
     pub(crate) close: bool,
 }
 
+/// What all requests of a client have in common.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Form<'a> {
+    /// Of requests that bring none; empty for none.
+    pub(crate) user_agent: &'a str,
+    /// Passes the request on: it sees the whole URL, and what it is to know of this side.
+    pub(crate) proxy: Option<&'a Proxy>,
+}
+
 /// Appends the head of a request whose body has `length` bytes (`None`: no body). The headers were [checked](check_headers).
 ///
 /// The body is framed here: a length that the module gives would be a second opinion, and two make a request that nobody can read.
@@ -57,7 +67,7 @@ pub(crate) fn encode(
     method: &Method,
     target: &Target,
     headers: &[(String, Vec<u8>)],
-    user_agent: &str,
+    form: Form<'_>,
     length: Option<usize>,
 ) -> Asks {
     let mut asks = Asks { close: false };
@@ -73,6 +83,10 @@ pub(crate) fn encode(
     }
     out.extend_from_slice(method.as_str().as_bytes());
     out.push(b' ');
+    if form.proxy.is_some() {
+        out.extend_from_slice(b"http://");
+        out.extend_from_slice(target.host_header.as_bytes());
+    }
     out.extend_from_slice(target.path.as_bytes());
     out.extend_from_slice(b" HTTP/1.1\r\n");
     if !host {
@@ -89,8 +103,11 @@ pub(crate) fn encode(
         }
         field(out, name, value);
     }
-    if !agent && !user_agent.is_empty() {
-        field(out, "user-agent", user_agent.as_bytes());
+    if !agent && !form.user_agent.is_empty() {
+        field(out, "user-agent", form.user_agent.as_bytes());
+    }
+    if let Some(credentials) = form.proxy.and_then(|proxy| proxy.authorization.as_deref()) {
+        field(out, "proxy-authorization", credentials.as_bytes());
     }
     if let Some(credentials) = target.authorization.as_ref().filter(|_| !authorization) {
         field(out, "authorization", credentials.as_bytes());
@@ -122,7 +139,14 @@ mod tests {
             headers.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())).collect();
         check_headers(&headers).unwrap();
         let mut out = Vec::new();
-        let asks = encode(&mut out, method, &Target::parse(url).unwrap(), &headers, "agent/1", length);
+        let asks = encode(
+            &mut out,
+            method,
+            &Target::parse(url).unwrap(),
+            &headers,
+            Form { user_agent: "agent/1", proxy: None },
+            length,
+        );
         (String::from_utf8(out).unwrap(), asks)
     }
 
@@ -131,6 +155,18 @@ mod tests {
         let (head, asks) = text(&Method::GET, "http://a.test:81/p?q=1", &[("X-B", "2"), ("x-a", "1")], None);
         assert_eq!(head, "GET /p?q=1 HTTP/1.1\r\nhost: a.test:81\r\nX-B: 2\r\nx-a: 1\r\nuser-agent: agent/1\r\n\r\n");
         assert!(!asks.close);
+    }
+
+    #[test]
+    fn a_proxy_sees_the_whole_url_and_its_credentials() {
+        let proxy = Proxy::new("http://ann:pw@127.0.0.1:3128", &[]).unwrap();
+        let mut out = Vec::new();
+        let form = Form { user_agent: "", proxy: Some(&proxy) };
+        encode(&mut out, &Method::GET, &Target::parse("http://a.test:81/p?q").unwrap(), &[], form, None);
+        let head = String::from_utf8(out).unwrap();
+        let expected =
+            "GET http://a.test:81/p?q HTTP/1.1\r\nhost: a.test:81\r\nproxy-authorization: Basic YW5uOnB3\r\n\r\n";
+        assert_eq!(head, expected);
     }
 
     #[test]

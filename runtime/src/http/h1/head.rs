@@ -69,6 +69,12 @@ impl Head {
         self.notes
     }
 
+    /// The head of these bytes, if they are one.
+    pub(crate) fn parsed(bytes: &[u8], notes: Notes) -> Option<Self> {
+        let head = Self::new(bytes, notes);
+        head.visit(|_| Some(())).map(|()| head)
+    }
+
     /// The first value of a header, compared without case.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&[u8]> {

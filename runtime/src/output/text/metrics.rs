@@ -10,9 +10,10 @@ const NAME_WIDTH: usize = 35;
 const INDENT: &str = "    ";
 
 /// The phases of a request, which only the mode `full` shows.
-const PHASES: [&str; 6] = [
+const PHASES: [&str; 7] = [
     "http_req_blocked",
     "http_req_connecting",
+    "http_req_looking_up",
     "http_req_tls_handshaking",
     "http_req_sending",
     "http_req_waiting",

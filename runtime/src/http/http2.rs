@@ -1,0 +1,313 @@
+//! HTTP/2 (RFC 9113) by the crate `h2`: one connection to an origin, any number of requests on it at once.
+//!
+//! Its frames move in a task of their own: a server's pings and settings are answered while the virtual user sleeps. The task ends
+//! with the connection's last user.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use h2::client::{Builder, SendRequest};
+use http::header::{self, HeaderName};
+use http::{HeaderMap, HeaderValue, Method, Request, Uri};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use super::client::Exchange;
+use super::dial::Dialed;
+use super::failure::{ErrorCode, Failure};
+use super::h1::{Head, Notes, Wants, too_long};
+use super::stream::Moved;
+use super::target::Target;
+use super::tls::TlsVersion;
+
+/// What the server may send of one body before it is read.
+const STREAM_WINDOW: u32 = 1 << 20;
+/// What it may send of all.
+const CONNECTION_WINDOW: u32 = 4 << 20;
+/// A longer head is no honest answer.
+const MAX_HEAD_BYTES: u32 = 64 * 1024;
+
+/// A connection. Cloned for each request that is under way.
+#[derive(Debug, Clone)]
+pub(crate) struct Http2 {
+    sender: SendRequest<Bytes>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    moved: Arc<Moved>,
+    driver: JoinHandle<()>,
+    tls: Option<TlsVersion>,
+    remote: SocketAddr,
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+/// Why an exchange ended without an answer.
+#[derive(Debug)]
+pub(super) struct Broken {
+    pub(super) failure: Failure,
+    /// The server says, or has to mean, that it has not looked at the request: it may be sent again (RFC 9113, 8.7).
+    pub(super) untouched: bool,
+}
+
+impl Broken {
+    fn new(error: &h2::Error) -> Self {
+        let closing = error.is_go_away() && error.is_remote() && error.reason() == Some(h2::Reason::NO_ERROR);
+        let untouched = closing || error.reason() == Some(h2::Reason::REFUSED_STREAM);
+        Self { failure: Failure::http2(error), untouched }
+    }
+}
+
+impl Http2 {
+    /// Begins to speak HTTP/2 on a connection.
+    pub(crate) async fn open(dialed: Dialed) -> Result<Self, Failure> {
+        let (stream, moved) = dialed.stream.counted();
+        let handshake = Builder::new()
+            .enable_push(false)
+            .initial_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .max_header_list_size(MAX_HEAD_BYTES)
+            .handshake(stream)
+            .await;
+        let (sender, connection) = handshake.map_err(|error| Failure::http2(&error))?;
+        let driver = tokio::spawn(async move {
+            // Whoever waits for an answer learns of the error by it.
+            let _ = connection.await;
+        });
+        let shared = Shared { moved, driver, tls: dialed.tls, remote: dialed.remote };
+        Ok(Self { sender, shared: Arc::new(shared) })
+    }
+
+    /// Whether another request can be begun, as far as is known.
+    pub(crate) fn is_open(&self) -> bool {
+        !self.shared.driver.is_finished()
+    }
+
+    /// Whether both are one connection.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+
+    /// The version of TLS, if it is spoken.
+    pub(crate) fn tls(&self) -> Option<TlsVersion> {
+        self.shared.tls
+    }
+
+    /// Who is at the other end.
+    pub(crate) fn remote(&self) -> SocketAddr {
+        self.shared.remote
+    }
+
+    /// The bytes that moved on its socket and belong to nobody yet.
+    pub(crate) fn moved(&self) -> &Moved {
+        &self.shared.moved
+    }
+
+    /// To begin a stream with, when the server lets one begin.
+    pub(crate) async fn ready(&self) -> Result<SendRequest<Bytes>, h2::Error> {
+        self.sender.clone().ready().await
+    }
+
+    /// Sends a request and takes in its answer.
+    pub(super) async fn exchange(
+        &self,
+        request: Request<()>,
+        body: &[Bytes],
+        wants: Wants,
+        started: Instant,
+        exchange: &mut Exchange,
+    ) -> Result<(), Broken> {
+        let mut sender = self.ready().await.map_err(|error| Broken { untouched: true, ..Broken::new(&error) })?;
+        exchange.timings.blocked = started.elapsed();
+        exchange.tls = self.tls();
+        exchange.remote = Some(self.remote());
+        let mut reading = Reading::new(self, exchange);
+        let sent = OnceLock::new();
+        let ends = body.iter().all(Bytes::is_empty);
+        let (answer, mut upload) = sender.send_request(request, ends).map_err(|error| Broken::new(&error))?;
+        let download = async {
+            let answered = answer.await.map_err(|error| Broken::new(&error));
+            reading.sent = sent.get().copied();
+            let (parts, mut body) = answered?.into_parts();
+            reading.answered(parts.status.as_u16(), &parts.headers)?;
+            reading.exchange.body = take_in(&mut body, &parts.headers, wants).await?;
+            Ok(())
+        };
+        let upload = async {
+            // If this fails, the answer says why: a server may answer before it has read everything, and want no more of it.
+            let _ = upload_all(&mut upload, body).await;
+            let _ = sent.set(Instant::now());
+            std::future::pending::<Infallible>().await
+        };
+        tokio::select! {
+            biased;
+            never = upload => match never {},
+            result = download => result,
+        }
+    }
+}
+
+/// Takes in a body, as far as it is wanted.
+async fn take_in(body: &mut h2::RecvStream, headers: &HeaderMap, wants: Wants) -> Result<Bytes, Broken> {
+    let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    let keep = !wants.discard && !wants.to_head;
+    if keep && announced.unwrap_or(0) > wants.max_body_bytes as u64 {
+        return Err(too_long(wants.max_body_bytes).into());
+    }
+    let mut taken = Vec::new();
+    while let Some(piece) = body.data().await {
+        let piece = piece.map_err(|error| Broken::new(&error))?;
+        // Only what was read makes room for more.
+        let _ = body.flow_control().release_capacity(piece.len());
+        if keep {
+            if taken.len() + piece.len() > wants.max_body_bytes {
+                return Err(too_long(wants.max_body_bytes).into());
+            }
+            taken.extend_from_slice(&piece);
+        }
+        tokio::task::coop::consume_budget().await;
+    }
+    Ok(Bytes::from(taken))
+}
+
+impl From<Failure> for Broken {
+    fn from(failure: Failure) -> Self {
+        Self { failure, untouched: false }
+    }
+}
+
+/// Sends a body as the server makes room for it.
+async fn upload_all(upload: &mut h2::SendStream<Bytes>, body: &[Bytes]) -> Result<(), h2::Error> {
+    for piece in body {
+        let mut piece = piece.clone();
+        while !piece.is_empty() {
+            upload.reserve_capacity(piece.len());
+            let room = match std::future::poll_fn(|cx| upload.poll_capacity(cx)).await {
+                Some(room) => room?,
+                // The stream is over: the answer says why.
+                None => return Ok(()),
+            };
+            upload.send_data(piece.split_to(room.min(piece.len())), false)?;
+        }
+    }
+    upload.send_data(Bytes::new(), true)
+}
+
+/// An answer on its way. However the exchange ends, what came and where the time went is in it.
+struct Reading<'a> {
+    connection: &'a Http2,
+    exchange: &'a mut Exchange,
+    begun: Instant,
+    /// When the request had been handed over completely.
+    sent: Option<Instant>,
+    /// When the answer's head had come.
+    answered: Option<Instant>,
+}
+
+impl<'a> Reading<'a> {
+    fn new(connection: &'a Http2, exchange: &'a mut Exchange) -> Self {
+        Self { connection, exchange, begun: Instant::now(), sent: None, answered: None }
+    }
+
+    fn answered(&mut self, status: u16, headers: &HeaderMap) -> Result<(), Failure> {
+        self.answered = Some(Instant::now());
+        self.exchange.status = status;
+        self.exchange.protocol = "HTTP/2.0";
+        self.exchange.head = head_of(status, headers)?;
+        Ok(())
+    }
+}
+
+impl Drop for Reading<'_> {
+    fn drop(&mut self) {
+        let ended = Instant::now();
+        let sent = self.sent.unwrap_or(self.answered.unwrap_or(ended));
+        let answered = self.answered.unwrap_or(ended).max(sent);
+        let timings = &mut self.exchange.timings;
+        timings.sending = sent.saturating_duration_since(self.begun);
+        timings.waiting = answered.saturating_duration_since(sent);
+        timings.receiving = ended.saturating_duration_since(answered);
+        self.exchange.bytes_sent += self.connection.moved().take_sent();
+        self.exchange.bytes_received += self.connection.moved().take_received();
+    }
+}
+
+/// The head as HTTP/1.1 would have it: what reads heads reads one form.
+pub(crate) fn head_of(status: u16, headers: &HeaderMap) -> Result<Head, Failure> {
+    let mut text = format!("HTTP/1.1 {status} \r\n").into_bytes();
+    let mut notes = Notes::default();
+    for (name, value) in headers {
+        notes.note(name.as_str());
+        text.extend_from_slice(name.as_str().as_bytes());
+        text.extend_from_slice(b": ");
+        text.extend_from_slice(value.as_bytes());
+        text.extend_from_slice(b"\r\n");
+    }
+    text.extend_from_slice(b"\r\n");
+    Head::parsed(&text, notes)
+        .ok_or_else(|| Failure::new(ErrorCode::HTTP2, "answer is not HTTP", "its headers are too many, or no headers"))
+}
+
+/// What belongs to a connection has no place in HTTP/2 (RFC 9113, 8.2.2); a length is the frames' business, and the host is the authority.
+const NOT_IN_HTTP2: [HeaderName; 6] = [
+    header::CONNECTION,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    header::CONTENT_LENGTH,
+];
+
+/// The head of a request whose body has this length. The headers have passed `check_headers`.
+pub(super) fn request(
+    method: &Method,
+    target: &Target,
+    headers: &[(String, Vec<u8>)],
+    user_agent: &str,
+    length: Option<usize>,
+) -> Result<Request<()>, Failure> {
+    let mut request = Request::new(());
+    *request.method_mut() = method.clone();
+    let mut authority: &[u8] = target.host_header.as_bytes();
+    let map = request.headers_mut();
+    for (name, value) in headers {
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|error| invalid(&error))?;
+        if name == header::HOST {
+            authority = value;
+            continue;
+        }
+        // `te` may say that trailers are understood, and nothing else.
+        let allowed = !NOT_IN_HTTP2.contains(&name) && (name != header::TE || value == b"trailers");
+        if allowed {
+            map.append(name, HeaderValue::from_bytes(value).map_err(|error| invalid(&error))?);
+        }
+    }
+    if !map.contains_key(header::USER_AGENT) && !user_agent.is_empty() {
+        map.insert(header::USER_AGENT, HeaderValue::from_str(user_agent).map_err(|error| invalid(&error))?);
+    }
+    if let Some(credentials) = &target.authorization
+        && !map.contains_key(header::AUTHORIZATION)
+    {
+        map.insert(header::AUTHORIZATION, HeaderValue::from_str(credentials).map_err(|error| invalid(&error))?);
+    }
+    let expects_body = matches!(*method, Method::POST | Method::PUT | Method::PATCH);
+    if let Some(length) = length.filter(|length| *length > 0).or(expects_body.then_some(0)) {
+        map.insert(header::CONTENT_LENGTH, length.into());
+    }
+    let scheme = if target.origin.tls { "https" } else { "http" };
+    let uri = Uri::builder().scheme(scheme).authority(authority).path_and_query(&*target.path).build();
+    *request.uri_mut() = uri.map_err(|error| invalid(&error))?;
+    Ok(request)
+}
+
+fn invalid(error: &dyn std::fmt::Display) -> Failure {
+    Failure::new(ErrorCode::OTHER, "invalid header", format_args!("the request cannot be written as HTTP/2: {error}"))
+}
