@@ -1,5 +1,6 @@
 //! The plan: what will run, validated and resolved before anything starts.
 
+mod network;
 mod scale;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use crate::options::{Options, ScenarioOptions, parse_thresholds, read};
 use crate::output::TimeUnit;
 use crate::threshold::Threshold;
 
+pub use network::Network;
 pub use scale::Scale;
 
 /// k6's default of `setupTimeout` and `teardownTimeout`.
@@ -63,6 +65,8 @@ pub struct Plan {
     pub peak_vus: u32,
     /// When the load is over at the latest, graceful stops included; a century where only a stop ends it ([`ends`](Self::ends)).
     pub total_duration: Duration,
+    /// How requests travel.
+    pub network: Network,
     /// Requests a second over all virtual users; `None` for no limit.
     pub rps: Option<u64>,
     /// Sent by requests that bring none; printable ASCII.
@@ -151,6 +155,7 @@ impl Plan {
             initial_vus: executor::initial_vus(&specs),
             peak_vus: executor::peak_vus(&specs),
             total_duration,
+            network: Network::resolve(options)?,
             rps: scaled_rps,
             user_agent: given
                 .read("userAgent", |value| read::header_text(value).map(str::to_owned))?

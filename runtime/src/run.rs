@@ -4,6 +4,7 @@ mod conclude;
 mod context;
 mod error;
 pub mod inspection;
+mod network;
 mod prepare;
 mod record;
 mod stages;
@@ -24,6 +25,7 @@ use crate::threshold::NoDataPolicy;
 #[cfg(feature = "fuzzing")]
 pub(crate) use context::sandbox;
 pub use error::PrepareError;
+pub use network::NetworkFlags;
 
 /// What the person asked for, flags already checked.
 #[derive(Debug)]
@@ -40,6 +42,8 @@ pub struct Request {
     pub env: Vec<(String, String)>,
     /// Who may be called.
     pub grants: Grants,
+    /// What flags say of the network.
+    pub network: NetworkFlags,
     /// What `handle_summary` may write below.
     pub allow_write: Option<PathBuf>,
     /// `None` draws one.

@@ -46,6 +46,7 @@ fn request(args: &RunArgs) -> Result<Request, FieldError> {
         flags: args.options.layer()?,
         env: settings.env.into_iter().collect(),
         grants: settings.grants,
+        network: settings.network,
         allow_write: settings.allow_write,
         seed: settings.seed,
         shards: settings.shards.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),

@@ -92,6 +92,30 @@ pub struct OptionArgs {
     #[arg(long = "no-vu-connection-reuse", help_heading = "HTTP", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true)]
     pub no_vu_connection_reuse: Option<String>,
 
+    /// The version of HTTP: auto (over TLS what the server prefers), 1.1, or 2 (without TLS with prior knowledge) [default: auto]
+    #[arg(long, value_name = "VERSION", help_heading = "HTTP")]
+    pub http_version: Option<String>,
+
+    /// Accepts any TLS certificate
+    #[arg(long = "insecure-skip-tls-verify", help_heading = "HTTP", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true)]
+    pub insecure_skip_tls_verify: Option<String>,
+
+    /// How names are looked up [default: ttl=5m,select=random,policy=preferIPv4]
+    #[arg(long, value_name = "OPTIONS", help_heading = "Network")]
+    pub dns: Option<String>,
+
+    /// Names that may not be called, whatever is granted; *. in front stands for all names below. With commas
+    #[arg(long, value_name = "HOSTS", help_heading = "Network")]
+    pub block_hostnames: Option<String>,
+
+    /// An address or a network that may not be called, whatever is granted. Repeatable, or with commas
+    #[arg(long = "blacklist-ip", value_name = "NETWORK", help_heading = "Network")]
+    pub blacklist_ips: Vec<String>,
+
+    /// Addresses to call from, one for each virtual user in turn: addresses, ranges and networks, with commas
+    #[arg(long, value_name = "ADDRESSES", help_heading = "Network")]
+    pub local_ips: Option<String>,
+
     /// The tags that the runtime sets by itself, with commas [default: all but vu, iter and ip]
     #[arg(long, value_name = "TAGS", help_heading = "Results")]
     pub system_tags: Option<String>,
@@ -121,6 +145,26 @@ pub struct RunArgs {
     /// Repeatable, or with commas [default: none but the hosts of URLs given by -e]
     #[arg(long = "allow-host", value_name = "HOST", help_heading = "Grants and limits")]
     pub allow_hosts: Vec<String>,
+
+    /// A file with certificates (PEM) of authorities that are trusted beside the system's. Repeatable
+    #[arg(long = "ca-cert", value_name = "FILE", help_heading = "Network")]
+    pub ca_certs: Vec<PathBuf>,
+
+    /// A file with the certificate (PEM) that is shown to servers which ask for one
+    #[arg(long, value_name = "FILE", help_heading = "Network")]
+    pub client_cert: Option<PathBuf>,
+
+    /// A file with its private key (PEM, not encrypted) [default: that of --client-cert]
+    #[arg(long, value_name = "FILE", help_heading = "Network")]
+    pub client_key: Option<PathBuf>,
+
+    /// An HTTP proxy that requests go through: http://[user:password@]host:port. Proxies in the environment are not heeded
+    #[arg(long, value_name = "URL", help_heading = "Network")]
+    pub proxy: Option<String>,
+
+    /// Hosts that are called directly, as --allow-host has them. Repeatable, or with commas
+    #[arg(long, value_name = "HOST", help_heading = "Network")]
+    pub no_proxy: Vec<String>,
 
     /// A folder below which the scenario's summary may write files [default: none]
     #[arg(long, value_name = "DIR", help_heading = "Grants and limits")]
@@ -191,7 +235,7 @@ impl OptionArgs {
     /// A wrong value, naming the flag; two ways to run the load.
     pub fn layer(&self) -> Result<Options, FieldError> {
         let mut options = Options::default();
-        let texts: [(&str, &Option<String>); 15] = [
+        let texts: [(&str, &Option<String>); 20] = [
             ("vus", &self.vus),
             ("duration", &self.duration),
             ("iterations", &self.iterations),
@@ -204,6 +248,11 @@ impl OptionArgs {
             ("discardResponseBodies", &self.discard_response_bodies),
             ("noConnectionReuse", &self.no_connection_reuse),
             ("noVUConnectionReuse", &self.no_vu_connection_reuse),
+            ("httpVersion", &self.http_version),
+            ("insecureSkipTLSVerify", &self.insecure_skip_tls_verify),
+            ("dns", &self.dns),
+            ("blockHostnames", &self.block_hostnames),
+            ("localIPs", &self.local_ips),
             ("systemTags", &self.system_tags),
             ("summaryTrendStats", &self.summary_trend_stats),
             ("summaryTimeUnit", &self.summary_time_unit),
@@ -215,6 +264,9 @@ impl OptionArgs {
         }
         if !self.stages.is_empty() {
             set_text(&mut options, "stages", &self.stages.join(","))?;
+        }
+        if !self.blacklist_ips.is_empty() {
+            set_text(&mut options, "blacklistIPs", &self.blacklist_ips.join(","))?;
         }
         if !self.tags.is_empty() {
             set(&mut options, "tags", &self.tags()?)?;

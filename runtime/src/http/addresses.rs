@@ -36,6 +36,13 @@ impl AddressBlocks {
     }
 }
 
+impl Clone for LocalAddresses {
+    /// The copy hands them out from the first one on.
+    fn clone(&self) -> Self {
+        Self { ranges: self.ranges.clone(), next: AtomicU64::new(0) }
+    }
+}
+
 /// Addresses of this machine that virtual users call from, each from one.
 #[derive(Debug, Default)]
 pub struct LocalAddresses {

@@ -15,7 +15,7 @@ use super::deadline::Deadline;
 use super::dial::{DIAL_TIMEOUT, DialTimings, Dialed, Wanted, dial};
 use super::failure::{ErrorCode, Failure};
 use super::h1::{Decoder, Form, Head, Wants, encode};
-use super::hosts::{HostBlocks, Hosts};
+use super::hosts::{HostPatterns, Hosts};
 use super::http2::{self, Http2};
 use super::meter::Meter;
 use super::payload::Payload;
@@ -46,7 +46,7 @@ pub struct ClientSettings {
     /// Whether the person who runs the test gave `hosts`, and not the module.
     pub hosts_are_granted: bool,
     /// Names that may not be called.
-    pub host_blocks: HostBlocks,
+    pub host_blocks: HostPatterns,
     /// Addresses that may not be called.
     pub address_blocks: AddressBlocks,
     /// Addresses to call from.
@@ -78,7 +78,7 @@ impl Default for ClientSettings {
             resolver: Resolver::default(),
             hosts: Hosts::default(),
             hosts_are_granted: false,
-            host_blocks: HostBlocks::default(),
+            host_blocks: HostPatterns::default(),
             address_blocks: AddressBlocks::default(),
             local_addresses: LocalAddresses::default(),
             proxy: None,

@@ -46,9 +46,9 @@ impl Pattern {
 
 /// Names that no request may be sent to, whatever is granted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct HostBlocks(Vec<Pattern>);
+pub struct HostPatterns(Vec<Pattern>);
 
-impl HostBlocks {
+impl HostPatterns {
     /// Reads k6's `blockHostnames`: a list of names, where `*` may stand for what is in front.
     ///
     /// # Errors
@@ -178,9 +178,9 @@ mod tests {
 
     #[test]
     fn blocked_names_are_compared_without_case() {
-        let blocks = HostBlocks::from_json(&json!(["*.ads.test", "Tracker.test"])).unwrap();
+        let blocks = HostPatterns::from_json(&json!(["*.ads.test", "Tracker.test"])).unwrap();
         assert!(blocks.contain("x.ADS.test") && blocks.contain("tracker.test"));
         assert!(!blocks.contain("ads.test") && !blocks.contain("www.tracker.test"));
-        assert!(HostBlocks::from_json(&json!(["*ads"])).is_err());
+        assert!(HostPatterns::from_json(&json!(["*ads"])).is_err());
     }
 }

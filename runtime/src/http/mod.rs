@@ -24,6 +24,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 pub mod tls;
+mod tls_options;
 mod unsent;
 
 pub use addresses::{AddressBlocks, LocalAddresses};
@@ -33,7 +34,7 @@ pub(crate) use h1::check_headers;
 #[cfg(feature = "fuzzing")]
 pub(crate) use h1::{Decoder, Wants};
 pub use h1::{Head, Notes};
-pub use hosts::{HostBlocks, Hosts};
+pub use hosts::{HostPatterns, Hosts};
 pub(crate) use meter::Meter;
 pub use payload::Payload;
 pub use proxy::Proxy;

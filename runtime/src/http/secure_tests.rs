@@ -14,7 +14,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::tests::{OneByOne, answering, get, post, request, settings};
 use super::tls::{HttpVersion, Identity, Tls, TlsOptions, TlsVersion, TlsVersions, certificates, private_key};
-use super::{AddressBlocks, ClientSettings, ErrorCode, HostBlocks, Hosts, LocalAddresses, Outgoing, Proxy};
+use super::{AddressBlocks, ClientSettings, ErrorCode, HostPatterns, Hosts, LocalAddresses, Outgoing, Proxy};
 
 /// An authority, and what it signed for `localhost`.
 struct Pki {
@@ -204,7 +204,7 @@ async fn a_server_that_asks_sees_the_clients_certificate() {
     let url = format!("https://localhost:{}/", tls_server(config).await);
     let nameless = OneByOne::new(with(pki.trusting())).send(get(&url)).await;
     assert_eq!(code(&nameless), 1300, "{nameless:?}");
-    let elsewhere = HostBlocks::from_json(&json!(["elsewhere.test"])).unwrap();
+    let elsewhere = HostPatterns::from_json(&json!(["elsewhere.test"])).unwrap();
     let identity = |hosts| Identity { hosts, chain: pki.client.chain.clone(), key: pki.client.key.clone_key() };
     let for_others = TlsOptions { identities: vec![identity(Some(elsewhere))], ..pki.trusting() };
     assert_eq!(code(&OneByOne::new(with(for_others)).send(get(&url)).await), 1300);
@@ -367,7 +367,7 @@ async fn names_lead_where_the_options_say_and_nowhere_else() {
     assert_eq!(send(both).await.status, 200);
     let no_name = ClientSettings { hosts: hosts(), hosts_are_granted: true, ..settings() };
     assert_eq!(code(&send(no_name).await), 1111);
-    let host_blocks = HostBlocks::from_json(&json!(["*.test"])).unwrap();
+    let host_blocks = HostPatterns::from_json(&json!(["*.test"])).unwrap();
     let blocked = ClientSettings { hosts: hosts(), host_blocks, grants: named, ..settings() };
     assert_eq!(code(&send(blocked).await), 1111);
     let address_blocks = AddressBlocks::from_json(&json!(["127.0.0.0/8"])).unwrap();

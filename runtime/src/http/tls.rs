@@ -13,7 +13,7 @@ use rustls::{
 };
 
 use super::failure::{ErrorCode, Failure};
-use super::hosts::HostBlocks;
+use super::hosts::HostPatterns;
 
 /// What a run says about TLS.
 #[derive(Debug, Default)]
@@ -102,14 +102,20 @@ fn name(suite: rustls::CipherSuite) -> String {
 }
 
 /// A certificate with its key, shown to servers that ask for one.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Identity {
     /// Hosts to show it to; none for all.
-    pub hosts: Option<HostBlocks>,
+    pub hosts: Option<HostPatterns>,
     /// The certificate and what leads to its authority.
     pub chain: Vec<CertificateDer<'static>>,
     /// Its key.
     pub key: PrivateKeyDer<'static>,
+}
+
+impl Clone for Identity {
+    fn clone(&self) -> Self {
+        Self { hosts: self.hosts.clone(), chain: self.chain.clone(), key: self.key.clone_key() }
+    }
 }
 
 /// Which version of HTTP is spoken.

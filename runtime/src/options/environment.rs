@@ -12,8 +12,21 @@ use crate::field_error::FieldError;
 pub const PREFIX: &str = "FLASHCROWD_";
 const FALLBACK: &str = "K6_";
 /// Variables of settings that are no options; the command line reads them.
-pub const SETTINGS: [&str; 8] =
-    ["CONFIG", "SEED", "SUMMARY_MODE", "SUMMARY_EXPORT", "NO_SUMMARY", "NO_COLOR", "RESULTS", "NO_RESULTS"];
+pub const SETTINGS: [&str; 13] = [
+    "CONFIG",
+    "SEED",
+    "SUMMARY_MODE",
+    "SUMMARY_EXPORT",
+    "NO_SUMMARY",
+    "NO_COLOR",
+    "RESULTS",
+    "NO_RESULTS",
+    "CA_CERT",
+    "CLIENT_CERT",
+    "CLIENT_KEY",
+    "PROXY",
+    "NO_PROXY",
+];
 
 pub(super) fn read(variables: impl IntoIterator<Item = (String, String)>) -> Result<Options, FieldError> {
     let set: HashMap<String, String> = variables.into_iter().filter(|(_, value)| !value.is_empty()).collect();
@@ -67,7 +80,9 @@ pub(crate) fn from_text(shape: Shape, text: &str) -> Result<Value, FieldError> {
             _ => as_text(),
         },
         Shape::Duration | Shape::PositiveDuration | Shape::Text | Shape::Header | Shape::TimeUnit => as_text(),
-        Shape::TrendStats | Shape::SystemTags => {
+        Shape::HttpVersion | Shape::Dns | Shape::LocalIps => as_text(),
+        Shape::TlsVersion if !text.trim_start().starts_with('{') => as_text(),
+        Shape::TrendStats | Shape::SystemTags | Shape::HostNames | Shape::Networks | Shape::CipherSuites => {
             Value::Array(read::split(text).into_iter().map(Value::String).collect())
         }
         Shape::Pairs => {
@@ -85,9 +100,11 @@ pub(crate) fn from_text(shape: Shape, text: &str) -> Result<Value, FieldError> {
             Value::Object(pairs)
         }
         Shape::Stages => Value::Array(text.split(',').map(read::stage_text).collect::<Result<_, _>>()?),
-        Shape::Scenarios | Shape::Thresholds => serde_json::from_str(text).map_err(|error| {
-            FieldError::new("", format!("\"{text}\""), format!("is not JSON ({error}); write an object"))
-        })?,
+        Shape::Scenarios | Shape::Thresholds | Shape::Hosts | Shape::TlsAuth | Shape::TlsVersion => {
+            serde_json::from_str(text).map_err(|error| {
+                FieldError::new("", format!("\"{text}\""), format!("is not JSON ({error}); write an object"))
+            })?
+        }
         Shape::Other => serde_json::from_str(text).unwrap_or_else(|_| as_text()),
     })
 }

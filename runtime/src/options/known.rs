@@ -5,6 +5,8 @@ use serde_json::Value;
 
 use super::{parse_thresholds, read, scenario};
 use crate::field_error::FieldError;
+use crate::http::tls::{CipherSuites, Identity, TlsVersions};
+use crate::http::{AddressBlocks, DnsOptions, HostPatterns, Hosts, LocalAddresses};
 
 /// What an option holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +39,24 @@ pub enum Shape {
     Scenarios,
     /// `{metric: [expression, …]}`.
     Thresholds,
+    /// `auto`, `1.1` or `2`.
+    HttpVersion,
+    /// `ttl=…,select=…,policy=…`, or an object.
+    Dns,
+    /// `{name: address}`.
+    Hosts,
+    /// Names of hosts, `*.` in front allowed.
+    HostNames,
+    /// Networks and addresses.
+    Networks,
+    /// Addresses, ranges and networks with commas.
+    LocalIps,
+    /// A version of TLS, or `{min, max}`.
+    TlsVersion,
+    /// Names of cipher suites.
+    CipherSuites,
+    /// `[{domains, cert, key}]`.
+    TlsAuth,
     /// Something that this version does not read.
     Other,
 }
@@ -110,6 +130,15 @@ impl KnownOption {
             Shape::Stages => scenario::check_stages(value),
             Shape::Scenarios => scenario::parse_all(value).map(drop),
             Shape::Thresholds => parse_thresholds(value).map(drop),
+            Shape::HttpVersion => read::http_version(value).map(drop),
+            Shape::Dns => DnsOptions::from_json(value).map(drop),
+            Shape::Hosts => Hosts::from_json(value).map(drop),
+            Shape::HostNames => HostPatterns::from_json(value).map(drop),
+            Shape::Networks => AddressBlocks::from_json(value).map(drop),
+            Shape::LocalIps => LocalAddresses::from_json(value).map(drop),
+            Shape::TlsVersion => TlsVersions::from_json(value).map(drop),
+            Shape::CipherSuites => CipherSuites::from_json(value).map(drop),
+            Shape::TlsAuth => Identity::list_from_json(value).map(drop),
             Shape::Other => Ok(()),
         }
         // Scenarios say their whole path themselves, as their errors come up again when the plan is made.
@@ -300,14 +329,87 @@ pub const OPTIONS: &[KnownOption] = &[
         "the one that suits each value",
         "The unit of the summary's times: `s`, `ms` or `us`.",
     ),
-    yes("noUsageReport", "NO_USAGE_REPORT", None, Shape::Bool, "true", "No effect: this program reports to nobody."),
-    not_yet(
+    yes(
         "insecureSkipTLSVerify",
         "INSECURE_SKIP_TLS_VERIFY",
-        &["false"],
+        Some("--insecure-skip-tls-verify"),
+        Shape::Bool,
+        "false",
         "Accepts any TLS certificate.",
-        "leave it out, or give false",
     ),
+    yes(
+        "tlsVersion",
+        "TLS_VERSION",
+        None,
+        Shape::TlsVersion,
+        "`tls1.2` to `tls1.3`",
+        "The version of TLS, or `{min, max}`: `tls1.2` or `tls1.3`.",
+    ),
+    yes(
+        "tlsCipherSuites",
+        "TLS_CIPHER_SUITES",
+        None,
+        Shape::CipherSuites,
+        "all that are supported",
+        "The cipher suites that may be used, by their IANA names.",
+    ),
+    yes(
+        "tlsAuth",
+        "TLSAUTH",
+        None,
+        Shape::TlsAuth,
+        "none",
+        "Client certificates: a list of `{domains, cert, key}` in PEM. In the environment: JSON. `--client-cert` takes files.",
+    ),
+    yes(
+        "httpVersion",
+        "HTTP_VERSION",
+        Some("--http-version"),
+        Shape::HttpVersion,
+        "`auto`",
+        "The version of HTTP: `auto` (over TLS HTTP/2 where the server agrees to it, else HTTP/1.1), `1.1` or `2` (without TLS with prior knowledge). k6 has no such option.",
+    ),
+    yes(
+        "dns",
+        "DNS",
+        Some("--dns"),
+        Shape::Dns,
+        "`ttl=5m,select=random,policy=preferIPv4`",
+        "How names are looked up: how long an answer is good for (`0` asks each time, `inf` once), which of several addresses is called (`first`, `random`, `roundRobin`), and which may be (`preferIPv4`, `preferIPv6`, `onlyIPv4`, `onlyIPv6`, `any`).",
+    ),
+    yes(
+        "hosts",
+        "HOSTS",
+        None,
+        Shape::Hosts,
+        "none",
+        "Addresses of names, in place of the resolver's: `{\"shop.test\": \"127.0.0.1:8080\"}`; `*.` in front stands for all names below. What the module gives must be granted at both ends.",
+    ),
+    yes(
+        "blockHostnames",
+        "BLOCK_HOSTNAMES",
+        Some("--block-hostnames"),
+        Shape::HostNames,
+        "none",
+        "Names that may not be called, whatever is granted; `*.` in front stands for all names below.",
+    ),
+    yes(
+        "blacklistIPs",
+        "BLACKLIST_IPS",
+        Some("--blacklist-ip"),
+        Shape::Networks,
+        "none",
+        "Addresses and networks that may not be called, whatever is granted.",
+    ),
+    yes(
+        "localIPs",
+        "LOCAL_IPS",
+        Some("--local-ips"),
+        Shape::LocalIps,
+        "the system's choice",
+        "Addresses to call from, one for each virtual user in turn: addresses, ranges and networks, with commas.",
+    ),
+    yes("noUsageReport", "NO_USAGE_REPORT", None, Shape::Bool, "true", "No effect: this program reports to nobody."),
     not_yet(
         "maxRedirects",
         "MAX_REDIRECTS",
@@ -323,36 +425,6 @@ pub const OPTIONS: &[KnownOption] = &[
         "Requests of one batch to one host at once.",
         "there are no batches: leave it out",
     ),
-    not_yet(
-        "blacklistIPs",
-        "BLACKLIST_IPS",
-        NONE,
-        "Addresses that may not be called.",
-        "leave it out: only what --allow-host grants can be called",
-    ),
-    not_yet(
-        "blockHostnames",
-        "BLOCK_HOSTNAMES",
-        NONE,
-        "Names that may not be called.",
-        "leave it out: only what --allow-host grants can be called",
-    ),
-    not_yet("hosts", "HOSTS", NONE, "Addresses of names.", "leave it out, and give the scenario the address with -e"),
-    not_yet(
-        "dns",
-        "DNS",
-        &[
-            "{\"ttl\": \"5m\", \"select\": \"random\", \"policy\": \"preferIPv4\"}",
-            "\"ttl=5m,select=random,policy=preferIPv4\"",
-            "\"\"",
-        ],
-        "How names are looked up.",
-        "leave it out",
-    ),
-    not_yet("localIPs", "LOCAL_IPS", NONE, "Addresses to call from.", LEAVE_OUT),
-    not_yet("tlsAuth", "TLSAUTH", NONE, "Client certificates.", LEAVE_OUT),
-    not_yet("tlsVersion", "TLS_VERSION", NONE, "Versions of TLS.", LEAVE_OUT),
-    not_yet("tlsCipherSuites", "TLS_CIPHER_SUITES", NONE, "Cipher suites of TLS.", LEAVE_OUT),
     not_yet("httpDebug", "HTTP_DEBUG", &["\"\"", "false"], "Prints requests and responses.", LEAVE_OUT),
     not_yet(
         "throw",

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::duration;
 use crate::field_error::FieldError;
+use crate::http::tls::HttpVersion;
 use crate::metrics::SystemTags;
 use crate::output::TimeUnit;
 use crate::summary::TrendStat;
@@ -73,6 +74,19 @@ pub fn positive_duration(value: &Value) -> Result<Duration, FieldError> {
     match duration(value)? {
         Duration::ZERO => fail(value, "is no time at all; give a duration such as 30s"),
         length => Ok(length),
+    }
+}
+
+/// Which version of HTTP is spoken: `auto`, `1.1` or `2`.
+///
+/// # Errors
+/// Any other value.
+pub fn http_version(value: &Value) -> Result<HttpVersion, FieldError> {
+    match value.as_str() {
+        Some("auto" | "") => Ok(HttpVersion::Auto),
+        Some("1.1") => Ok(HttpVersion::Http1),
+        Some("2") => Ok(HttpVersion::Http2),
+        _ => fail(value, "is no version of HTTP; use \"auto\", \"1.1\" or \"2\""),
     }
 }
 

@@ -247,6 +247,43 @@ fn property(option: &KnownOption, types: &Value) -> Value {
             scenarios
         }
         Shape::Thresholds => types["thresholds"].clone(),
+        Shape::HttpVersion => json!({"enum": ["auto", "1.1", "2", ""]}),
+        Shape::Dns => json!({
+            "type": ["string", "object"],
+            "additionalProperties": false,
+            "properties": {
+                "ttl": {"type": ["string", "integer"]},
+                "select": {"enum": ["first", "random", "roundRobin"]},
+                "policy": {"enum": ["preferIPv4", "preferIPv6", "onlyIPv4", "onlyIPv6", "any"]},
+            },
+        }),
+        Shape::Hosts => {
+            json!({"type": ["object", "string"], "additionalProperties": {"type": "string"}, "maxLength": 0})
+        }
+        Shape::HostNames | Shape::Networks | Shape::CipherSuites => {
+            json!({"type": ["array", "string"], "items": {"type": "string"}})
+        }
+        Shape::LocalIps => json!({"type": "string"}),
+        Shape::TlsVersion => json!({
+            "type": ["string", "object"],
+            "additionalProperties": false,
+            "properties": {"min": {"type": "string"}, "max": {"type": "string"}},
+        }),
+        Shape::TlsAuth => json!({
+            "type": ["array", "string"],
+            "maxLength": 0,
+            "items": {
+                "type": "object",
+                "additionalProperties": false,
+                "required": ["cert", "key"],
+                "properties": {
+                    "domains": {"type": "array", "items": {"type": "string"}},
+                    "cert": {"type": "string"},
+                    "key": {"type": "string"},
+                    "password": {"type": "string", "maxLength": 0},
+                },
+            },
+        }),
         Shape::Other => json!(true),
     };
     let mut property = json!({"description": format!("{} Default: {}.", option.help, option.default)});

@@ -292,12 +292,6 @@ fn thresholds_have_a_short_and_a_long_form() {
 #[test]
 fn what_this_version_does_not_do_is_never_ignored() {
     let cases = [
-        json!({"tlsAuth": [{"cert": "x"}]}),
-        json!({"insecureSkipTLSVerify": true}),
-        json!({"hosts": {"a.test": "1.2.3.4"}}),
-        json!({"dns": {"ttl": "0"}}),
-        json!({"blacklistIPs": ["10.0.0.0/8"]}),
-        json!({"blockHostnames": ["*.test"]}),
         json!({"maxRedirects": 10}),
         json!({"batch": 5}),
         json!({"httpDebug": "full"}),
@@ -307,16 +301,9 @@ fn what_this_version_does_not_do_is_never_ignored() {
         json!({"ext": {"loadimpact": {"projectID": 1}}}),
         json!({"cloud": {"projectID": 1}}),
         json!({"paused": true}),
-        json!({"localIPs": "10.0.0.1"}),
     ];
     let errors: Vec<String> = cases.iter().map(|case| error(case.clone())).collect();
     insta::assert_snapshot!(errors.join("\n"), @r#"
-    tlsAuth: [{"cert":"x"}] is not supported by this version; leave it out
-    insecureSkipTLSVerify: true is not supported by this version; leave it out, or give false
-    hosts: {"a.test":"1.2.3.4"} is not supported by this version; leave it out, and give the scenario the address with -e
-    dns: {"ttl":"0"} is not supported by this version; leave it out
-    blacklistIPs: ["10.0.0.0/8"] is not supported by this version; leave it out: only what --allow-host grants can be called
-    blockHostnames: ["*.test"] is not supported by this version; leave it out: only what --allow-host grants can be called
     maxRedirects: 10 is not supported by this version; redirects are not followed: leave it out, or give 0
     batch: 5 is not supported by this version; there are no batches: leave it out
     httpDebug: "full" is not supported by this version; leave it out
@@ -326,7 +313,6 @@ fn what_this_version_does_not_do_is_never_ignored() {
     ext: {"loadimpact":{"projectID":1}} is not supported by this version; leave it out: the test runs on this machine
     cloud: {"projectID":1} is not supported by this version; leave it out: the test runs on this machine
     paused: true is not supported by this version; leave it out, or give false
-    localIPs: "10.0.0.1" is not supported by this version; leave it out
     "#);
     for option in known::OPTIONS.iter().filter(|option| !option.is_supported()) {
         let odd = json!({ option.name: {"some": "thing"} });
@@ -340,8 +326,8 @@ fn what_this_version_does_not_do_is_never_ignored() {
 #[test]
 fn what_changes_nothing_is_taken_and_leaves_nothing() {
     let harmless = json!({
-        "tlsAuth": [], "hosts": {}, "ext": {}, "insecureSkipTLSVerify": false, "batch": 20, "batchPerHost": 6, "throw": false,
-        "dns": {"ttl": "5m", "policy": "preferIPv4"}, "httpDebug": "", "maxRedirects": 0, "paused": null, "tags": null,
+        "ext": {}, "batch": 20, "batchPerHost": 6, "throw": false,
+        "httpDebug": "", "maxRedirects": 0, "paused": null, "tags": null,
     });
     assert_eq!(options(harmless), Options::default());
 }

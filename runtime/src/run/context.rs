@@ -41,6 +41,7 @@ pub(super) struct Surroundings {
     pub(super) registry: Arc<Registry>,
     pub(super) log: Log,
     pub(super) grants: Grants,
+    pub(super) network: ClientSettings,
     pub(super) env: BTreeMap<String, String>,
     pub(super) seed: u64,
     pub(super) limits: InstanceLimits,
@@ -48,7 +49,7 @@ pub(super) struct Surroundings {
 
 /// The context of a test.
 pub(super) fn of_plan(plan: &Plan, surroundings: Surroundings) -> TestContext {
-    let Surroundings { registry, log, grants, env, seed, limits } = surroundings;
+    let Surroundings { registry, log, grants, network, env, seed, limits } = surroundings;
     let tags: Vec<(&str, &str)> = plan.tags.iter().map(|(name, value)| (&**name, &**value)).collect();
     let test_tags = registry.intern(&tags);
     let scenario = |planned: &PlannedScenario| {
@@ -79,7 +80,7 @@ pub(super) fn of_plan(plan: &Plan, surroundings: Surroundings) -> TestContext {
             no_connection_reuse: plan.no_connection_reuse,
             no_vu_connection_reuse: plan.no_vu_connection_reuse,
             max_body_bytes: limits.memory_bytes,
-            ..ClientSettings::default()
+            ..network
         }),
         scenarios: plan.scenarios.iter().map(scenario).collect(),
         tags: test_tags,

@@ -53,6 +53,10 @@ pub(super) struct Prepared {
 pub(super) async fn prepare(request: Request, display: Display, log: Log) -> Result<Test, PrepareError> {
     let inspected = inspect(&request.module, request.memory_limit, request.cache, log.clone()).await?;
     let plan = resolve(&request, &inspected)?;
+    // A module that brings its own map of names leads nobody to what was not granted.
+    let hosts_are_granted = [&request.environment, &request.flags].iter().any(|layer| layer.get("hosts").is_some())
+        || inspected.options.get("hosts").is_none();
+    let network = request.network.settings(&plan, hosts_are_granted)?;
     let env = environment(&request.env, &inspected.description)?;
     let registry = Arc::new(Registry::new(request.max_series, plan.system_tags));
     let mut unknown_metrics = Vec::new();
@@ -101,6 +105,7 @@ pub(super) async fn prepare(request: Request, display: Display, log: Log) -> Res
             registry: Arc::clone(&registry),
             log: log.clone(),
             grants: request.grants,
+            network,
             env,
             seed,
             limits: InstanceLimits { memory_bytes: request.memory_limit, cpu: request.cpu_limit },

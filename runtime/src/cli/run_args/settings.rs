@@ -13,6 +13,7 @@ use crate::grants::Grants;
 use crate::metrics::DEFAULT_MAX_SERIES;
 use crate::plan::Scale;
 use crate::results::Destination;
+use crate::run::NetworkFlags;
 use crate::threshold::NoDataPolicy;
 
 const KIB: u64 = 1 << 10;
@@ -44,6 +45,8 @@ pub struct RunSettings {
     pub env: BTreeMap<String, String>,
     /// The hosts that it may call.
     pub grants: Grants,
+    /// Authorities, a certificate, a proxy.
+    pub network: NetworkFlags,
     /// Below which its summary may write.
     pub allow_write: Option<PathBuf>,
     /// Memory of one instance, in bytes.
@@ -142,6 +145,7 @@ impl RunArgs {
             config: self.options.config.clone().or_else(|| variable("CONFIG").map(PathBuf::from)),
             env,
             grants,
+            network: self.network(variable),
             allow_write: self.allow_write.clone(),
             memory_limit_bytes: self.memory_limit.as_deref().map_or(Ok(DEFAULT_MEMORY_BYTES), memory_limit)?,
             cpu_limit: self.cpu_limit.as_deref().map_or(Ok(DEFAULT_CPU), cpu_limit)?,
@@ -162,6 +166,24 @@ impl RunArgs {
                 || variable("NO_COLOR").is_some_and(|value| value != "false" && value != "0")
                 || process("NO_COLOR").is_some_and(|value| !value.is_empty()),
         })
+    }
+
+    fn network(&self, variable: impl Fn(&str) -> Option<String>) -> NetworkFlags {
+        let one = |flag: &Option<PathBuf>, name: &str| flag.clone().or_else(|| variable(name).map(PathBuf::from));
+        let several = |flag: &[String], name: &str| match flag {
+            [] => variable(name).into_iter().collect(),
+            given => given.to_vec(),
+        };
+        NetworkFlags {
+            ca_certs: match &self.ca_certs[..] {
+                [] => variable("CA_CERT").map(PathBuf::from).into_iter().collect(),
+                given => given.to_vec(),
+            },
+            client_cert: one(&self.client_cert, "CLIENT_CERT"),
+            client_key: one(&self.client_key, "CLIENT_KEY"),
+            proxy: self.proxy.clone().or_else(|| variable("PROXY")),
+            no_proxy: several(&self.no_proxy, "NO_PROXY"),
+        }
     }
 
     fn results(&self, variable: impl Fn(&str) -> Option<String>) -> Destination {

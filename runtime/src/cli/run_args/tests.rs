@@ -114,6 +114,10 @@ fn every_flag_of_the_table_exists_and_sets_its_option() {
             "systemTags" => "status",
             "summaryTrendStats" => "avg",
             "summaryTimeUnit" => "ms",
+            "httpVersion" => "1.1",
+            "dns" => "ttl=0",
+            "blockHostnames" => "*.test",
+            "blacklistIPs" | "localIPs" => "10.0.0.1",
             _ if option.shape == known::Shape::Bool => "true",
             _ => "1",
         };
@@ -128,6 +132,7 @@ fn settings_have_defaults() {
         config: None,
         env: std::collections::BTreeMap::new(),
         grants: crate::grants::Grants::none(),
+        network: crate::run::NetworkFlags::default(),
         allow_write: None,
         memory_limit_bytes: 64 * 1024 * 1024,
         cpu_limit: std::time::Duration::from_secs(10),
