@@ -309,7 +309,6 @@ impl Client {
                     match Box::pin(self.over_http2(&connection, outgoing, wants, started, exchange)).await {
                         Ok(()) => return,
                         Err(broken) => {
-                            self.forget(&connection);
                             if reused && broken.untouched && !exchange.is_answered() {
                                 continue;
                             }
@@ -362,7 +361,11 @@ impl Client {
         let Outgoing { target, method, headers, body, .. } = outgoing;
         let length = body.as_ref().map(Payload::len);
         let request = http2::request(method, target, headers, &self.settings.user_agent, length)?;
-        connection.exchange(request, body.as_ref().map_or(&[], Payload::pieces), wants, started, exchange).await
+        let mut doubt = Doubt { client: self, connection, cleared: false };
+        let pieces = body.as_ref().map_or(&[][..], Payload::pieces);
+        let result = connection.exchange(request, pieces, wants, started, exchange).await;
+        doubt.cleared = result.as_ref().map_or_else(|broken| broken.of_stream, |()| true);
+        result
     }
 
     /// What a proxy that passes requests on wants to see in them.
@@ -450,6 +453,22 @@ impl Client {
 
     fn lock(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A connection on which an exchange goes on. If that fails with the connection, or is given up because no answer comes, the next request
+/// gets another one, as it does in HTTP/1.1: nobody could tell whether this one still leads anywhere.
+struct Doubt<'a> {
+    client: &'a Client,
+    connection: &'a Http2,
+    cleared: bool,
+}
+
+impl Drop for Doubt<'_> {
+    fn drop(&mut self) {
+        if !self.cleared {
+            self.client.forget(self.connection);
+        }
     }
 }
 

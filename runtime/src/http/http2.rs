@@ -5,7 +5,10 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use h2::client::{Builder, SendRequest};
@@ -17,8 +20,8 @@ use tokio::time::Instant;
 use super::client::Exchange;
 use super::dial::Dialed;
 use super::failure::{ErrorCode, Failure};
-use super::h1::{Head, Notes, Wants, too_long};
-use super::stream::Moved;
+use super::h1::{Head, Notes, Wants, closed_early, too_long};
+use super::stream::{Ending, Moved};
 use super::target::Target;
 use super::tls::TlsVersion;
 
@@ -39,6 +42,8 @@ pub(crate) struct Http2 {
 #[derive(Debug)]
 struct Shared {
     moved: Arc<Moved>,
+    /// The server sends nothing more.
+    ended: Arc<AtomicBool>,
     driver: JoinHandle<()>,
     tls: Option<TlsVersion>,
     remote: SocketAddr,
@@ -56,13 +61,15 @@ pub(super) struct Broken {
     pub(super) failure: Failure,
     /// The server says, or has to mean, that it has not looked at the request: it may be sent again (RFC 9113, 8.7).
     pub(super) untouched: bool,
+    /// The connection itself is as good as before.
+    pub(super) of_stream: bool,
 }
 
 impl Broken {
     fn new(error: &h2::Error) -> Self {
         let closing = error.is_go_away() && error.is_remote() && error.reason() == Some(h2::Reason::NO_ERROR);
         let untouched = closing || error.reason() == Some(h2::Reason::REFUSED_STREAM);
-        Self { failure: Failure::http2(error), untouched }
+        Self { failure: Failure::http2(error), untouched, of_stream: error.is_reset() }
     }
 }
 
@@ -70,6 +77,7 @@ impl Http2 {
     /// Begins to speak HTTP/2 on a connection.
     pub(crate) async fn open(dialed: Dialed) -> Result<Self, Failure> {
         let (stream, moved) = dialed.stream.counted();
+        let (stream, ended) = Ending::new(stream);
         let handshake = Builder::new()
             .enable_push(false)
             .initial_window_size(STREAM_WINDOW)
@@ -82,7 +90,7 @@ impl Http2 {
             // Whoever waits for an answer learns of the error by it.
             let _ = connection.await;
         });
-        let shared = Shared { moved, driver, tls: dialed.tls, remote: dialed.remote };
+        let shared = Shared { moved, ended, driver, tls: dialed.tls, remote: dialed.remote };
         Ok(Self { sender, shared: Arc::new(shared) })
     }
 
@@ -116,6 +124,18 @@ impl Http2 {
         self.sender.clone().ready().await
     }
 
+    /// Why a stream on this connection failed. Where the connection ended beneath it, the server's last words (GOAWAY) are the reason, if there
+    /// were any: `h2` tells them only to who asks for another stream.
+    fn broken(&self, error: &h2::Error) -> Broken {
+        if !error.is_io() || !self.shared.ended.load(Relaxed) {
+            return Broken::new(error);
+        }
+        match self.sender.clone().poll_ready(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Err(last)) if last.is_go_away() => Failure::http2(&last).into(),
+            _ => closed_early().into(),
+        }
+    }
+
     /// Sends a request and takes in its answer.
     pub(super) async fn exchange(
         &self,
@@ -132,13 +152,13 @@ impl Http2 {
         let mut reading = Reading::new(self, exchange);
         let sent = OnceLock::new();
         let ends = body.iter().all(Bytes::is_empty);
-        let (answer, mut upload) = sender.send_request(request, ends).map_err(|error| Broken::new(&error))?;
+        let (answer, mut upload) = sender.send_request(request, ends).map_err(|error| self.broken(&error))?;
         let download = async {
-            let answered = answer.await.map_err(|error| Broken::new(&error));
+            let answered = answer.await.map_err(|error| self.broken(&error));
             reading.sent = sent.get().copied();
             let (parts, mut body) = answered?.into_parts();
             reading.answered(parts.status.as_u16(), &parts.headers)?;
-            reading.exchange.body = take_in(&mut body, &parts.headers, wants).await?;
+            reading.exchange.body = self.take_in(&mut body, &parts.headers, wants).await?;
             Ok(())
         };
         let upload = async {
@@ -153,34 +173,35 @@ impl Http2 {
             result = download => result,
         }
     }
-}
 
-/// Takes in a body, as far as it is wanted.
-async fn take_in(body: &mut h2::RecvStream, headers: &HeaderMap, wants: Wants) -> Result<Bytes, Broken> {
-    let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    let keep = !wants.discard && !wants.to_head;
-    if keep && announced.unwrap_or(0) > wants.max_body_bytes as u64 {
-        return Err(too_long(wants.max_body_bytes).into());
-    }
-    let mut taken = Vec::new();
-    while let Some(piece) = body.data().await {
-        let piece = piece.map_err(|error| Broken::new(&error))?;
-        // Only what was read makes room for more.
-        let _ = body.flow_control().release_capacity(piece.len());
-        if keep {
-            if taken.len() + piece.len() > wants.max_body_bytes {
-                return Err(too_long(wants.max_body_bytes).into());
-            }
-            taken.extend_from_slice(&piece);
+    /// Takes in a body, as far as it is wanted.
+    async fn take_in(&self, body: &mut h2::RecvStream, headers: &HeaderMap, wants: Wants) -> Result<Bytes, Broken> {
+        let announced =
+            headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+        let keep = !wants.discard && !wants.to_head;
+        if keep && announced.unwrap_or(0) > wants.max_body_bytes as u64 {
+            return Err(too_long(wants.max_body_bytes).into());
         }
-        tokio::task::coop::consume_budget().await;
+        let mut taken = Vec::new();
+        while let Some(piece) = body.data().await {
+            let piece = piece.map_err(|error| self.broken(&error))?;
+            // Only what was read makes room for more.
+            let _ = body.flow_control().release_capacity(piece.len());
+            if keep {
+                if taken.len() + piece.len() > wants.max_body_bytes {
+                    return Err(too_long(wants.max_body_bytes).into());
+                }
+                taken.extend_from_slice(&piece);
+            }
+            tokio::task::coop::consume_budget().await;
+        }
+        Ok(Bytes::from(taken))
     }
-    Ok(Bytes::from(taken))
 }
 
 impl From<Failure> for Broken {
     fn from(failure: Failure) -> Self {
-        Self { failure, untouched: false }
+        Self { failure, untouched: false, of_stream: false }
     }
 }
 

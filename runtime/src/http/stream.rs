@@ -4,7 +4,7 @@ use std::io::{self, IoSlice, Read};
 use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll};
 
 use socket2::SockRef;
@@ -215,5 +215,62 @@ impl AsyncWrite for Stream {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         delegate!(self, stream => Pin::new(stream).poll_shutdown(cx))
+    }
+}
+
+/// A stream whose end is an end, whether or not TLS says so: HTTP/2's frames tell by themselves if something is missing.
+#[derive(Debug)]
+pub(super) struct Ending {
+    stream: Stream,
+    ended: Arc<AtomicBool>,
+}
+
+impl Ending {
+    /// The flag is set once the other end sends nothing more.
+    pub(super) fn new(stream: Stream) -> (Self, Arc<AtomicBool>) {
+        let ended = Arc::<AtomicBool>::default();
+        (Self { stream, ended: Arc::clone(&ended) }, ended)
+    }
+}
+
+impl AsyncRead for Ending {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let read = std::task::ready!(Pin::new(&mut self.stream).poll_read(cx, buffer));
+        let ended = match &read {
+            Ok(()) => buffer.filled().len() == before && buffer.remaining() > 0,
+            Err(error) => error.kind() == io::ErrorKind::UnexpectedEof,
+        };
+        if ended {
+            self.ended.store(true, Relaxed);
+            return Poll::Ready(Ok(()));
+        }
+        Poll::Ready(read)
+    }
+}
+
+impl AsyncWrite for Ending {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, parts)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

@@ -8,10 +8,14 @@
 #[expect(dead_code, reason = "the other suites use the rest")]
 mod support;
 
+mod agreement;
 mod faults_http1;
+mod faults_http2;
+mod faults_tls;
 mod faulty;
 mod httpbin;
 mod nginx;
+mod nginx_tls;
 mod probe;
 mod servers;
 

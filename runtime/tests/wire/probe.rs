@@ -14,7 +14,8 @@ pub(crate) struct Case {
 }
 
 /// The step's fields are those of `probe`'s `Step`, the expected ones those of its answer; `body` is the text read as JSON, `headers` are by
-/// name. Only what is named is compared. A text that begins with `~` is one that must be contained.
+/// name, and `tags` are those that a sample must have beside the status and the error code. Only what is named is compared. A text that begins
+/// with `~` is one that must be contained.
 pub(crate) fn case(name: impl Into<String>, step: Value, expected: Value) -> Case {
     Case { name: name.into(), step, expected }
 }
@@ -24,18 +25,30 @@ pub(crate) struct Probe {
     cases: Vec<Case>,
     options: Value,
     arguments: Vec<String>,
+    environment: Vec<(String, String)>,
 }
 
 impl Probe {
     pub(crate) fn new(cases: impl IntoIterator<Item = Case>) -> Self {
         let arguments = ["--allow-host", "127.0.0.1", "--allow-host", "localhost"].map(str::to_owned).to_vec();
-        Self { cases: cases.into_iter().collect(), options: json!({}), arguments }
+        Self { cases: cases.into_iter().collect(), options: json!({}), arguments, environment: Vec::new() }
     }
 
     /// Arguments of `runtime run`.
     pub(crate) fn args(mut self, args: &[&str]) -> Self {
         self.arguments.extend(args.iter().map(|arg| (*arg).to_owned()));
         self
+    }
+
+    /// Of the runtime's process.
+    pub(crate) fn environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Trusts this authority alone, as if the system did.
+    pub(crate) fn trusting(self, authority: &str) -> Self {
+        self.environment("SSL_CERT_FILE", authority)
     }
 
     /// Sends the steps, and gives what came back, whatever it is.
@@ -47,7 +60,7 @@ impl Probe {
         let mut command = runtime();
         command.arg("run").arg(guest("probe")).args(&self.arguments).arg("--config").arg(&config);
         command.arg("-e").arg(format!("STEPS={}", Value::Array(steps)));
-        command.arg("--summary-export").arg(&export).current_dir(folder.path());
+        command.arg("--summary-export").arg(&export).current_dir(folder.path()).envs(self.environment);
         let run = finish(command, &export);
         Told { answers: answers(&run.stderr), run }
     }
@@ -57,16 +70,18 @@ impl Probe {
     pub(crate) fn holds(mut self) -> Told {
         let expected: Vec<(String, Value)> =
             self.cases.iter().map(|case| (case.name.clone(), case.expected.clone())).collect();
-        let mut tags = Vec::new();
+        let mut tagged = Vec::new();
         for (name, expected) in &expected {
-            // Every hop of a redirect has the same name.
-            for tag in ["status", "error_code"] {
-                if let Some(value) = expected[tag].as_u64().filter(|value| tag == "status" || *value > 0) {
-                    let metric = format!("http_reqs{{name:{name},{tag}:{value}}}");
-                    self.options["thresholds"][&metric] = json!(["count>=0"]);
-                    tags.push((name.clone(), metric));
-                }
-            }
+            let mut tags = vec![format!("name:{name}")];
+            tags.extend(expected["status"].as_u64().map(|status| format!("status:{status}")));
+            tags.extend(
+                expected["error_code"].as_u64().filter(|code| *code > 0).map(|code| format!("error_code:{code}")),
+            );
+            let further = expected["tags"].as_object().into_iter().flatten();
+            tags.extend(further.map(|(tag, value)| format!("{tag}:{}", value.as_str().expect("a tag is a text"))));
+            let metric = format!("http_reqs{{{}}}", tags.join(","));
+            self.options["thresholds"][&metric] = json!(["count>=0"]);
+            tagged.push((name.clone(), metric));
         }
         let told = self.send();
         let mut problems = Vec::new();
@@ -76,13 +91,14 @@ impl Probe {
                 ref answers => problems.push(format!("{name}: {} answers", answers.len())),
             }
         }
-        for (name, metric) in tags {
+        for (name, metric) in tagged {
             if told.run.metric_or_zero(&metric, "count") < 1.0 {
                 problems.push(format!("{name}: no sample has the tags {metric}"));
             }
         }
-        let said = || format!("{}\nstdout:\n{}\nstderr:\n{}", problems.join("\n"), told.run.stdout, told.run.stderr);
-        assert!(problems.is_empty() && told.run.code == 0, "exit code {}\n{}", told.run.code, said());
+        let said: Vec<&str> = told.run.stderr.lines().filter(|line| !line.contains("]: told ")).collect();
+        let code = told.run.code;
+        assert!(problems.is_empty() && code == 0, "exit code {code}\n{}\n{}", problems.join("\n"), said.join("\n"));
         told
     }
 }
@@ -100,6 +116,12 @@ pub(crate) struct Told {
 }
 
 impl Told {
+    /// The exit code, or everything that was printed.
+    #[track_caller]
+    pub(crate) fn exits(self, code: i32) -> Self {
+        Self { run: self.run.exits(code), answers: self.answers }
+    }
+
     /// The answers to the steps of this name.
     pub(crate) fn all(&self, name: &str) -> Vec<&Value> {
         self.answers.iter().filter(|answer| answer["name"] == name).collect()
@@ -158,7 +180,7 @@ fn readable(mut answer: Value) -> Value {
 fn differences(at: &str, expected: &Value, actual: &Value, problems: &mut Vec<String>) {
     let same = match expected {
         Value::Object(fields) => {
-            for (name, expected) in fields {
+            for (name, expected) in fields.iter().filter(|(name, _)| *name != "tags") {
                 differences(&format!("{at}: {name}"), expected, &actual[name], problems);
             }
             return;

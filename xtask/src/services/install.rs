@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use crate::shell::{Failure, command, run_quietly, say};
 
 /// Where a program is, in `PATH` or where systems keep their servers.
-#[must_use]
-pub fn found(program: &str) -> Option<PathBuf> {
+pub(super) fn found(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::env::split_paths(&path).chain(["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from));
     folders.map(|folder| folder.join(program)).find(|file| file.is_file())
@@ -16,7 +15,7 @@ pub fn found(program: &str) -> Option<PathBuf> {
 ///
 /// # Errors
 /// If it is missing and cannot be installed.
-pub fn needed(program: &str, name: &str) -> Result<PathBuf, Failure> {
+pub(super) fn needed(program: &str, name: &str) -> Result<PathBuf, Failure> {
     if let Some(file) = found(program) {
         return Ok(file);
     }

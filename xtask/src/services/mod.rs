@@ -18,9 +18,9 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-pub use install::{found, needed};
+use install::needed;
 pub use orders::{Order, obey};
-pub use start::{Running, start};
+pub use start::{Running, start, tool};
 
 use crate::shell::{Failure, target_dir};
 

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use super::{Facts, Plan, Service, home, state};
+use super::{Facts, Plan, Service, home, needed, state};
 use crate::shell::Failure;
 
 /// Nothing here takes longer unless it hangs.
@@ -68,6 +68,15 @@ impl Drop for Running {
         let _ = self.guard.wait();
         let _ = std::fs::remove_dir_all(&self.folder);
     }
+}
+
+/// Where a program is, which a Debian package has; installed if it is missing and this process may do that.
+///
+/// # Errors
+/// If it is missing and cannot be installed.
+pub fn tool(program: &str, package: &str) -> Result<PathBuf, Failure> {
+    let _lock = state::lock()?;
+    needed(program, package)
 }
 
 /// Installs what is missing and starts a service that lives no longer than this process.

@@ -5,7 +5,7 @@ mod decoder;
 mod encode;
 mod head;
 
-pub(crate) use decoder::{Decoder, Wants, too_long};
+pub(crate) use decoder::{Decoder, Wants, closed_early, too_long};
 pub(crate) use encode::check_headers;
 pub(super) use encode::{Form, encode};
 pub use head::{Head, Notes};

@@ -1,16 +1,24 @@
 //! A server that does to each path what a test tells it, byte by byte, and counts what it saw.
 
+mod http2;
+mod tls;
+
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+pub(crate) use http2::{DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, Http2Act, RST_STREAM, SETTINGS, WINDOW_UPDATE};
+pub(crate) use tls::{Certificates, record};
+
 /// A thing to do with a connection.
 #[derive(Clone, Debug)]
 pub(crate) enum Act {
     /// Write these bytes.
     Send(Vec<u8>),
+    /// Write these bytes to the socket, below TLS if there is TLS.
+    Below(Vec<u8>),
     /// Wait this long.
     Pause(Duration),
     /// Close with FIN, and nothing else.
@@ -83,10 +91,20 @@ impl Faulty {
         format!("{}://{}{path}", self.scheme, self.address)
     }
 
+    /// The same, spoken in another way than the server does.
+    pub(crate) fn url_of(&self, scheme: &str, path: &str) -> String {
+        format!("{scheme}://{}{path}", self.address)
+    }
+
     /// The heads of the requests of this path, each as it came.
     pub(crate) fn requests(&self, path: &str) -> Vec<String> {
         let is = |head: &&String| head.split(' ').nth(1) == Some(path);
         self.seen.lock().unwrap().requests.iter().filter(is).cloned().collect()
+    }
+
+    /// How many requests there were.
+    pub(crate) fn all_requests(&self) -> usize {
+        self.seen.lock().unwrap().requests.len()
     }
 
     /// How many connections there were.
@@ -118,6 +136,12 @@ fn converse(
             match act {
                 Act::Send(bytes) => {
                     if stream.write_all(bytes).and_then(|()| stream.flush()).is_err() {
+                        return;
+                    }
+                }
+                Act::Below(bytes) => {
+                    let mut socket = socket;
+                    if socket.write_all(bytes).is_err() {
                         return;
                     }
                 }
