@@ -306,10 +306,12 @@ impl Client {
                 Found::Http1 { connection, reused } => (connection, reused),
                 Found::Http2 { connection, reused } => {
                     // Boxed: few requests need it, and every virtual user would have room for it.
-                    match Box::pin(self.over_http2(&connection, outgoing, wants, started, exchange)).await {
+                    match Box::pin(self.over_http2(&connection, outgoing, wants, (started, meter), exchange)).await {
                         Ok(()) => return,
                         Err(broken) => {
                             if reused && broken.untouched && !exchange.is_answered() {
+                                // Also one that only refused this stream: it would refuse it again and again.
+                                self.forget(&connection);
                                 continue;
                             }
                             exchange.failure = Some(broken.failure);
@@ -355,7 +357,7 @@ impl Client {
         connection: &Http2,
         outgoing: &Outgoing,
         wants: Wants,
-        started: Instant,
+        clock: (Instant, &Meter),
         exchange: &mut Exchange,
     ) -> Result<(), http2::Broken> {
         let Outgoing { target, method, headers, body, .. } = outgoing;
@@ -363,7 +365,7 @@ impl Client {
         let request = http2::request(method, target, headers, &self.settings.user_agent, length)?;
         let mut doubt = Doubt { client: self, connection, cleared: false };
         let pieces = body.as_ref().map_or(&[][..], Payload::pieces);
-        let result = connection.exchange(request, pieces, wants, started, exchange).await;
+        let result = connection.exchange(request, pieces, wants, clock, exchange).await;
         doubt.cleared = result.as_ref().map_or_else(|broken| broken.of_stream, |()| true);
         result
     }

@@ -21,6 +21,7 @@ use super::client::Exchange;
 use super::dial::Dialed;
 use super::failure::{ErrorCode, Failure};
 use super::h1::{Head, Notes, Wants, closed_early, too_long};
+use super::meter::Meter;
 use super::stream::{Ending, Moved};
 use super::target::Target;
 use super::tls::TlsVersion;
@@ -142,14 +143,14 @@ impl Http2 {
         request: Request<()>,
         body: &[Bytes],
         wants: Wants,
-        started: Instant,
+        (started, meter): (Instant, &Meter),
         exchange: &mut Exchange,
     ) -> Result<(), Broken> {
         let mut sender = self.ready().await.map_err(|error| Broken { untouched: true, ..Broken::new(&error) })?;
         exchange.timings.blocked = started.elapsed();
         exchange.tls = self.tls();
         exchange.remote = Some(self.remote());
-        let mut reading = Reading::new(self, exchange);
+        let mut reading = Reading::new(self, meter, exchange);
         let sent = OnceLock::new();
         let ends = body.iter().all(Bytes::is_empty);
         let (answer, mut upload) = sender.send_request(request, ends).map_err(|error| self.broken(&error))?;
@@ -225,6 +226,7 @@ async fn upload_all(upload: &mut h2::SendStream<Bytes>, body: &[Bytes]) -> Resul
 /// An answer on its way. However the exchange ends, what came and where the time went is in it.
 struct Reading<'a> {
     connection: &'a Http2,
+    meter: &'a Meter,
     exchange: &'a mut Exchange,
     begun: Instant,
     /// When the request had been handed over completely.
@@ -234,8 +236,8 @@ struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    fn new(connection: &'a Http2, exchange: &'a mut Exchange) -> Self {
-        Self { connection, exchange, begun: Instant::now(), sent: None, answered: None }
+    fn new(connection: &'a Http2, meter: &'a Meter, exchange: &'a mut Exchange) -> Self {
+        Self { connection, meter, exchange, begun: Instant::now(), sent: None, answered: None }
     }
 
     fn answered(&mut self, status: u16, headers: &HeaderMap) -> Result<(), Failure> {
@@ -256,8 +258,12 @@ impl Drop for Reading<'_> {
         timings.sending = sent.saturating_duration_since(self.begun);
         timings.waiting = answered.saturating_duration_since(sent);
         timings.receiving = ended.saturating_duration_since(answered);
-        self.exchange.bytes_sent += self.connection.moved().take_sent();
-        self.exchange.bytes_received += self.connection.moved().take_received();
+        let (sent, received) = (self.connection.moved().take_sent(), self.connection.moved().take_received());
+        self.exchange.bytes_sent += sent;
+        self.exchange.bytes_received += received;
+        // Whoever cuts the exchange off reads it here.
+        self.meter.wrote(usize::try_from(sent).unwrap_or(usize::MAX), self.meter.now_ns());
+        self.meter.read(usize::try_from(received).unwrap_or(usize::MAX));
     }
 }
 

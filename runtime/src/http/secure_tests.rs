@@ -258,12 +258,38 @@ async fn what_goes_wrong_with_http2_has_its_code_and_the_next_request_goes_on() 
     let mut send = async |path: &str| client.send(over_http2(get(&format!("http://127.0.0.1:{port}{path}")))).await;
     let reset = send("/reset").await;
     assert_eq!(code(&reset), 1630 + 1 + 2, "INTERNAL_ERROR is 2: {reset:?}");
-    assert_eq!(send("/").await.status, 201);
+    let next = send("/").await;
+    assert!(next.body.starts_with(b"connection 0 "), "the connection is as good as before: {next:?}");
     assert_eq!(code(&send("/refused").await), 1630 + 1 + 7, "REFUSED_STREAM is 7, also when tried again");
     assert_eq!(send("/").await.status, 201);
     let old = answering(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n").await;
     let exchange = OneByOne::new(settings()).send(over_http2(get(&old))).await;
     assert!((1650..1670).contains(&code(&exchange)), "{exchange:?}");
+}
+
+#[tokio::test]
+async fn what_left_of_a_request_that_is_cut_off_is_known() {
+    let (asked, mut was_asked) = tokio::sync::mpsc::unbounded_channel();
+    let url = super::tests::server(move |tcp, _| {
+        let asked = asked.clone();
+        async move {
+            let mut connection = h2::server::handshake(tcp).await.unwrap();
+            let mut unanswered = Vec::new();
+            while let Some(Ok(request)) = connection.accept().await {
+                unanswered.push(request);
+                asked.send(()).unwrap();
+            }
+        }
+    });
+    let url = url.await;
+    let mut client = OneByOne::new(settings());
+    let meter = client.1.meter();
+    let outgoing = over_http2(get(&url));
+    tokio::select! {
+        exchange = client.send(&outgoing) => panic!("{exchange:?}"),
+        _ = was_asked.recv() => {}
+    }
+    assert!(meter.bytes_written() > 20, "{meter:?}");
 }
 
 #[tokio::test]

@@ -19,7 +19,7 @@ pub(super) fn settings() -> ClientSettings {
 }
 
 /// A client that sends one request after the other.
-pub(super) struct OneByOne(pub(super) Client, Lane);
+pub(super) struct OneByOne(pub(super) Client, pub(super) Lane);
 
 impl OneByOne {
     pub(super) fn new(settings: ClientSettings) -> Self {
