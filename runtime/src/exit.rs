@@ -8,7 +8,7 @@ pub enum Exit {
     Passed = 0,
     /// The load or its output failed for a reason that has no code of its own.
     Failed = 1,
-    /// A threshold was crossed.
+    /// A threshold was crossed, or a check failed with `--fail-on-check`.
     ThresholdsCrossed = 99,
     /// `setup` took longer than `setupTimeout`.
     SetupTimeout = 100,
@@ -28,6 +28,8 @@ pub enum Exit {
     Panic = 109,
     /// The scenario called `fail` for the whole test.
     FailedByScenario = 110,
+    /// Less of the load was started than `--min-rate-achieved` wants.
+    RateNotReached = 111,
 }
 
 impl Exit {
@@ -47,6 +49,7 @@ impl Exit {
             Self::AbortedByScenario,
             Self::Panic,
             Self::FailedByScenario,
+            Self::RateNotReached,
         ];
         all.into_iter().find(|exit| *exit as u8 == code)
     }

@@ -8,17 +8,20 @@ use tokio::time::Instant;
 
 use crate::host::context::TestContext;
 use crate::log::Level;
-use crate::metrics::{Aggregator, Totals};
+use crate::metrics::{Aggregator, Totals, Window};
+use crate::plan::PlannedScenario;
 use crate::results::record::microseconds;
 use crate::results::{End, Event, Moment, RunRecord, What, Writer};
-use crate::shard::progress::Progress;
+use crate::shard::progress::{Progress, ScenarioProgress};
 use crate::stop::StopReason;
-use crate::summary::RunInfo;
+use crate::summary::{RunInfo, Starts};
+use crate::threshold::{Threshold, Windows};
 
 /// Collects samples, and records what every collection brought.
 #[derive(Debug)]
 pub struct Ledger {
     aggregator: Aggregator,
+    windows: Windows,
     context: Arc<TestContext>,
     /// `None` for a run that is not recorded.
     writer: Option<Writer>,
@@ -37,10 +40,11 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// Books over these samples, without a file.
-    pub fn new(aggregator: Aggregator, context: Arc<TestContext>) -> Self {
+    /// Books over these samples, without a file, that keep what these thresholds' windows need.
+    pub fn new(aggregator: Aggregator, thresholds: &[Threshold], context: Arc<TestContext>) -> Self {
         Self {
             aggregator,
+            windows: Windows::new(thresholds),
             context,
             writer: None,
             asked_for: false,
@@ -68,18 +72,43 @@ impl Ledger {
         self.aggregator.totals()
     }
 
+    /// What the last collection brought.
+    pub const fn window(&self) -> &Window {
+        self.aggregator.window()
+    }
+
+    /// What the thresholds with a window came to so far.
+    pub const fn windows(&self) -> &Windows {
+        &self.windows
+    }
+
     /// Fetches and records what is new.
     pub fn collect(&mut self) {
         self.aggregator.collect();
-        if self.closed || self.writer.is_none() {
+        if self.closed {
+            return;
+        }
+        let moment = self.moment();
+        self.slide(moment.load_us);
+        if self.writer.is_none() {
             return;
         }
         self.tell_reasons();
-        let moment = self.moment();
         let Some(writer) = &mut self.writer else { return };
         let (totals, window) = (self.aggregator.totals(), self.aggregator.window());
         let written = writer.snapshot(moment, totals, window, &self.context.problems);
         self.heed(written);
+    }
+
+    /// Takes into the windows what the file will say of this collection.
+    fn slide(&mut self, load_us: u64) {
+        let totals = self.aggregator.totals();
+        for (series, news) in self.aggregator.window().series() {
+            if self.windows.want(totals, series) {
+                self.windows.add(totals, series, &totals.as_recorded(series, news));
+            }
+        }
+        self.windows.close(totals.registry(), load_us);
     }
 
     /// Notes that a stage begins.
@@ -106,9 +135,30 @@ impl Ledger {
         self.progress.as_ref().map_or(0, sum)
     }
 
+    /// How much of these scenarios' load was started, which are the plan's; of those that promise nothing, nothing.
+    pub fn starts(&self, scenarios: &[PlannedScenario]) -> Vec<Starts> {
+        let counted = self.progress.iter().flat_map(|progress| &progress.scenarios);
+        let lasted = self.load.unwrap_or_default();
+        let starts = |(scenario, progress): (&PlannedScenario, &ScenarioProgress)| {
+            let started = progress.started.load(Relaxed);
+            let of_a_rate = progress.total_iterations.is_none();
+            let due_for = lasted.saturating_sub(progress.start_time).min(progress.regular_duration);
+            Starts {
+                scenario: scenario.spec.name.clone(),
+                due: started + progress.dropped.load(Relaxed),
+                started,
+                late: progress.late.load(Relaxed),
+                due_for_ns: of_a_rate.then(|| u64::try_from(due_for.as_nanos()).unwrap_or(u64::MAX)),
+            }
+        };
+        let promised = scenarios.iter().zip(counted).filter(|(scenario, _)| scenario.promises_iterations());
+        promised.map(starts).collect()
+    }
+
     /// The summary is made of what was collected: what comes later is not in it, and not in the file.
     pub fn close(&mut self) {
         self.collect();
+        self.windows.finish(self.aggregator.totals().registry());
         self.stage("summary");
         self.closed = true;
     }
@@ -124,6 +174,7 @@ impl Ledger {
             marked_failed: info.marked_failed.clone(),
             interrupted_iterations: info.interrupted_iterations,
             dropped_log_lines: info.dropped_log_lines,
+            starts: info.starts.clone(),
         };
         if let Some(writer) = self.writer.take() {
             let path = writer.path().display().to_string();

@@ -65,6 +65,14 @@ pub enum Source {
 }
 
 #[derive(Debug)]
+enum Entry {
+    /// Thinned out, if there are many.
+    Line(Line),
+    /// Printed whole.
+    Block(Vec<String>),
+}
+
+#[derive(Debug)]
 struct Line {
     level: Level,
     source: Source,
@@ -74,7 +82,7 @@ struct Line {
 /// Where lines are sent. Cloning is cheap; sending never waits.
 #[derive(Debug, Clone)]
 pub struct Log {
-    lines: SyncSender<Line>,
+    lines: SyncSender<Entry>,
     least: Level,
     dropped: Arc<AtomicU64>,
 }
@@ -108,8 +116,25 @@ impl Log {
             return;
         }
         let text = printable(text);
-        if self.lines.try_send(Line { level, source, text }).is_err() {
+        if self.lines.try_send(Entry::Line(Line { level, source, text })).is_err() {
             self.dropped.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// Writes lines that belong together under a heading, whatever the level; they are printed whole, or counted as dropped when
+    /// the printer cannot keep up.
+    pub fn show(&self, what: &str, source: &Source, lines: Vec<String>) {
+        let count = lines.len() as u64 + 1;
+        let heading = match source {
+            Source::Runtime => format!("{what}:"),
+            Source::Stage(stage) => format!("{what} [{stage}]:"),
+            Source::VuInit(vu) => format!("{what} [vu {vu} init]:"),
+            Source::Vu { vu, iteration } => format!("{what} [vu {vu} iter {iteration}]:"),
+        };
+        let lines = lines.iter().map(|line| format!("  {}", printable(line)));
+        let block = std::iter::once(heading).chain(lines).collect();
+        if self.lines.try_send(Entry::Block(block)).is_err() {
+            self.dropped.fetch_add(count, Relaxed);
         }
     }
 
@@ -155,7 +180,7 @@ struct Thinner<P> {
 }
 
 impl<P: FnMut(&str)> Thinner<P> {
-    fn run(mut self, lines: &Receiver<Line>) {
+    fn run(mut self, lines: &Receiver<Entry>) {
         let mut window_ends = Instant::now() + WINDOW;
         loop {
             let left = window_ends.saturating_duration_since(Instant::now());
@@ -165,7 +190,8 @@ impl<P: FnMut(&str)> Thinner<P> {
                 continue;
             }
             match lines.recv_timeout(left) {
-                Ok(line) => self.line(line),
+                Ok(Entry::Line(line)) => self.line(line),
+                Ok(Entry::Block(lines)) => lines.iter().for_each(|line| (self.print)(line)),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
@@ -232,6 +258,18 @@ mod tests {
         });
         assert_eq!(lines, ["info [vu 3 iter 0]: one\u{fffd}[2J\u{fffd}two", "warn [setup]: seen"]);
         assert_eq!(dropped, 0);
+    }
+
+    #[test]
+    fn what_was_asked_for_is_shown_whole_and_cannot_command_the_terminal() {
+        let (lines, dropped) = collect(|log| {
+            for iteration in 0..2 {
+                log.show("http", &Source::Vu { vu: 1, iteration }, vec!["> a\x1b[2J\nb".to_owned(); 60]);
+            }
+        });
+        assert_eq!((lines.len(), dropped), (122, 0));
+        assert_eq!((&*lines[0], &*lines[61]), ("http [vu 1 iter 0]:", "http [vu 1 iter 1]:"));
+        assert_eq!(lines[60], "  > a\u{fffd}[2J\u{fffd}b");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use crate::display::{self, Watch};
 use crate::exit::Exit;
 use crate::ledger::Ledger;
-use crate::metrics::{Recorder, TagSetId, Totals, builtin};
+use crate::metrics::{Recorder, TagSetId, builtin};
 use crate::shard::progress::Progress;
 use crate::signals::Signals;
 use crate::stop::{StopReason, StopToken};
@@ -52,7 +52,7 @@ impl Monitor {
                     ledger.collect();
                     // Just done.
                     collect.reset();
-                    self.abort_if_crossed(ledger.totals());
+                    self.abort_if_crossed(ledger);
                 }
                 _ = collect.tick() => ledger.collect(),
                 now = draw.tick() => {
@@ -86,11 +86,12 @@ impl Monitor {
         }
     }
 
-    fn abort_if_crossed(&self, totals: &Totals) {
+    fn abort_if_crossed(&self, ledger: &Ledger) {
         let Some(elapsed) = self.progress.clock.elapsed() else { return };
-        let crossed = threshold::first_to_abort(&self.thresholds, totals, elapsed);
+        let crossed = threshold::first_to_abort(&self.thresholds, ledger.totals(), elapsed)
+            .or_else(|| ledger.windows().first_to_abort(&self.thresholds, elapsed));
         if let Some(threshold) = crossed {
-            let text = format!("{}: {}", threshold.selector_text, threshold.expression_text);
+            let text = format!("{}: {}", threshold.selector_text, threshold.label());
             self.stop.immediate(StopReason::Threshold(text));
         }
     }

@@ -139,6 +139,12 @@ impl Options {
         layers.into_iter().fold(Self::default(), Self::overlay)
     }
 
+    /// This layer as if nobody had said anything of these.
+    pub(crate) fn without(mut self, names: &[&str]) -> Self {
+        self.values.retain(|name, _| !names.contains(&name.as_str()));
+        self
+    }
+
     pub(crate) fn says_scenarios(&self) -> bool {
         self.says("scenarios")
     }

@@ -1,6 +1,7 @@
 //! The plan: what will run, validated and resolved before anything starts.
 
 mod network;
+mod once;
 mod scale;
 
 use std::collections::BTreeMap;
@@ -11,12 +12,14 @@ use serde_json::{Map, Value, json};
 use crate::duration;
 use crate::executor::{self, ScenarioSpec};
 use crate::field_error::{FieldError, did_you_mean};
+use crate::http::HttpDebug;
 use crate::metrics::SystemTags;
 use crate::options::{Options, ScenarioOptions, parse_thresholds, read};
 use crate::output::TimeUnit;
 use crate::threshold::Threshold;
 
 pub use network::Network;
+pub use once::once;
 pub use scale::Scale;
 
 /// k6's default of `setupTimeout` and `teardownTimeout`.
@@ -89,6 +92,10 @@ pub struct Plan {
     pub no_connection_reuse: bool,
     /// Connections are closed at the end of each iteration.
     pub no_vu_connection_reuse: bool,
+    /// Whether exchanges are shown, and how much of them.
+    pub http_debug: Option<HttpDebug>,
+    /// A request that fails on the network ends its iteration.
+    pub throw: bool,
     /// What the summary tells of a trend, such as `p(95)`.
     pub summary_trend_stats: Vec<String>,
     /// The unit of the summary's times; `None` for the one that suits each value.
@@ -113,6 +120,15 @@ pub struct PlannedScenario {
     pub env: BTreeMap<String, String>,
     /// Tags of this scenario alone; they win over the test's.
     pub tags: BTreeMap<String, String>,
+}
+
+impl PlannedScenario {
+    /// Whether iterations of it are due, by a rate or by their number; else it runs as many as there is time for.
+    #[must_use]
+    pub fn promises_iterations(&self) -> bool {
+        let executor = &self.spec.executor;
+        executor.total_iterations().is_some() || executor.name().ends_with("-arrival-rate")
+    }
 }
 
 impl Plan {
@@ -169,6 +185,8 @@ impl Plan {
             discard_response_bodies: given.flag("discardResponseBodies")?,
             no_connection_reuse: given.flag("noConnectionReuse")?,
             no_vu_connection_reuse: given.flag("noVUConnectionReuse")?,
+            http_debug: given.read("httpDebug", read::http_debug)?.flatten(),
+            throw: given.flag("throw")?,
             summary_trend_stats: given
                 .read("summaryTrendStats", read::trend_stats)?
                 .unwrap_or_else(|| TREND_STATS.map(str::to_owned).to_vec()),

@@ -5,6 +5,7 @@ mod context;
 mod error;
 pub mod inspection;
 mod network;
+mod once;
 mod prepare;
 mod record;
 mod stages;
@@ -46,6 +47,8 @@ pub struct Request {
     pub network: NetworkFlags,
     /// What `handle_summary` may write below.
     pub allow_write: Option<PathBuf>,
+    /// Runs every scenario function once.
+    pub once: bool,
     /// `None` draws one.
     pub seed: Option<u64>,
     /// Worker threads.
@@ -58,6 +61,10 @@ pub struct Request {
     pub max_series: usize,
     /// What a threshold without data does.
     pub no_data: NoDataPolicy,
+    /// A check that fails fails the run.
+    pub fail_on_check: bool,
+    /// The share of the iterations that were due which each scenario must start.
+    pub min_rate_achieved: Option<f64>,
     /// More or less load.
     pub scale: Scale,
     /// How much of the summary to print; `None` for none.
@@ -97,6 +104,11 @@ pub fn run(request: Request) -> Result<Exit, PrepareError> {
             }
         };
         test.set_up().await;
+        if test.prepared.once {
+            let tried = test.try_out().await;
+            test.tear_down().await;
+            return Ok(test.conclude_once(&tried, printer).await);
+        }
         test.load().await;
         test.tear_down().await;
         Ok(test.conclude(printer).await)

@@ -257,7 +257,7 @@ impl Options {
         self.put("batchPerHost", requests)
     }
 
-    /// Ends an iteration whose request fails.
+    /// Ends an iteration as failed when one of its requests gets no whole answer: for a network error, not for a status.
     pub fn throw(self, throw: bool) -> Self {
         self.put("throw", throw)
     }

@@ -98,6 +98,8 @@ fn test(registry: &Arc<Registry>, url: String) -> TestContext {
             max_body_bytes: MEMORY_BYTES,
             ..ClientSettings::default()
         }),
+        http_debug: None,
+        throw: false,
         seed: 42,
         limits: InstanceLimits { memory_bytes: MEMORY_BYTES, cpu: Duration::from_hours(1) },
         scenarios: vec![scenario],

@@ -78,8 +78,6 @@ const K6_FLAGS: &[&str] = &[
     "--address",
     "-l",
     "--linger",
-    "--throw",
-    "--http-debug",
     "--batch",
     "--batch-per-host",
     "--max-redirects",

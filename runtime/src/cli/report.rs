@@ -14,11 +14,8 @@ use crate::exit::Exit;
 use crate::field_error::FieldError;
 use crate::log::printable;
 use crate::output::{Format, Mode, Rendering, TimeUnit, numbers};
-use crate::results::{
-    Folder, NoFolder, Overview, ReadError, Recording, ThresholdRecord, What, is_being_written, overview, read, utc,
-};
+use crate::results::{Folder, NoFolder, Overview, ReadError, Recording, What, is_being_written, overview, read, utc};
 use crate::summary::{Summary, SummarySettings, TrendStat};
-use crate::threshold::Threshold;
 
 /// Everything after `runtime report`.
 #[derive(Debug, Clone, Default, Args)]
@@ -182,11 +179,15 @@ fn summarise(recording: &Recording, going_on: bool, wish: &Wish) -> Result<Summa
         Some(stats) => stats.clone(),
         None => recorded.trend_stats.iter().map(|stat| stat.parse()).collect::<Result<_, _>>()?,
     };
-    let settings =
-        SummarySettings { trend_stats, no_data: recorded.no_data, full: wish.rendering(recording).mode == Mode::Full };
-    let threshold = |threshold: &ThresholdRecord| Threshold::parse(&threshold.metric, &threshold.expression);
-    let thresholds = recording.run.thresholds.iter().map(threshold).collect::<Result<Vec<_>, _>>()?;
-    Ok(Summary::new(recording.totals(), &thresholds, recording.info(going_on), &settings))
+    let settings = SummarySettings {
+        trend_stats,
+        no_data: recorded.no_data,
+        fail_on_check: recorded.fail_on_check,
+        min_rate_achieved: recorded.min_rate_achieved,
+        full: wish.rendering(recording).mode == Mode::Full,
+    };
+    let thresholds = recording.run.thresholds()?;
+    Ok(Summary::new(recording.totals(), &thresholds, recording.windows(), recording.info(going_on), &settings))
 }
 
 /// What the numbers are not to be taken for.
@@ -238,7 +239,7 @@ fn verdict(recording: &Recording, summary: &Summary) -> Exit {
     if let Some(end) = &recording.end {
         return Exit::from_code(end.exit_code).unwrap_or(Exit::Failed);
     }
-    if !summary.passed || summary.run.aborted_by_threshold {
+    if !summary.passed || summary.failed_by_checks() || summary.run.aborted_by_threshold {
         return Exit::ThresholdsCrossed;
     }
     if summary.run.marked_failed.is_some() { Exit::FailedByScenario } else { Exit::Passed }

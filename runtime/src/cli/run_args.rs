@@ -116,6 +116,15 @@ pub struct OptionArgs {
     #[arg(long, value_name = "ADDRESSES", help_heading = "Network")]
     pub local_ips: Option<String>,
 
+    /// Ends an iteration as failed when one of its requests gets no whole answer
+    #[arg(long, help_heading = "HTTP", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true)]
+    pub throw: Option<String>,
+
+    /// Prints every request and its response, secrets included: headers, or full for the bodies too [default: none,
+    /// or headers without a value]
+    #[arg(long, help_heading = "HTTP", num_args = 0..=1, require_equals = true, default_missing_value = "headers", value_name = "WHAT", hide_possible_values = true)]
+    pub http_debug: Option<String>,
+
     /// The tags that the runtime sets by itself, with commas [default: all but vu, iter and ip]
     #[arg(long, value_name = "TAGS", help_heading = "Results")]
     pub system_tags: Option<String>,
@@ -178,6 +187,11 @@ pub struct RunArgs {
     #[arg(long, value_name = "DURATION", allow_negative_numbers = true, help_heading = "Grants and limits")]
     pub cpu_limit: Option<String>,
 
+    /// Runs every scenario function once, with one virtual user, and shows its requests, answers and checks: for writing a
+    /// scenario. Without thresholds and without a results file
+    #[arg(long, help_heading = "Running")]
+    pub once: bool,
+
     /// Makes randomness repeatable: 0 to 18446744073709551615 [default: another one each time, told in the summary]
     #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Running")]
     pub seed: Option<String>,
@@ -193,6 +207,14 @@ pub struct RunArgs {
     /// What a threshold without any sample means: fail or pass [default: fail if nobody knows the metric, else pass]
     #[arg(long, value_name = "VERDICT", help_heading = "Results")]
     pub no_data: Option<String>,
+
+    /// Fails the run if any check fails, with the exit code of a crossed threshold
+    #[arg(long, help_heading = "Results")]
+    pub fail_on_check: bool,
+
+    /// Fails the run if a scenario started a smaller share of the iterations that were due: above 0, at most 1 [default: none]
+    #[arg(long, value_name = "SHARE", allow_negative_numbers = true, help_heading = "Results")]
+    pub min_rate_achieved: Option<String>,
 
     /// How much the summary tells: compact, full or disabled [default: compact]
     #[arg(long, value_name = "MODE", help_heading = "Results", conflicts_with = "no_summary")]
@@ -235,7 +257,7 @@ impl OptionArgs {
     /// A wrong value, naming the flag; two ways to run the load.
     pub fn layer(&self) -> Result<Options, FieldError> {
         let mut options = Options::default();
-        let texts: [(&str, &Option<String>); 20] = [
+        let texts: [(&str, &Option<String>); 22] = [
             ("vus", &self.vus),
             ("duration", &self.duration),
             ("iterations", &self.iterations),
@@ -253,6 +275,8 @@ impl OptionArgs {
             ("dns", &self.dns),
             ("blockHostnames", &self.block_hostnames),
             ("localIPs", &self.local_ips),
+            ("throw", &self.throw),
+            ("httpDebug", &self.http_debug),
             ("systemTags", &self.system_tags),
             ("summaryTrendStats", &self.summary_trend_stats),
             ("summaryTimeUnit", &self.summary_time_unit),

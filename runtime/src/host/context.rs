@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 
 use super::series_cache::SeriesCache;
-use crate::http::ClientSettings;
+use crate::http::{ClientSettings, HttpDebug};
 use crate::log::Log;
 use crate::metrics::{Recorder, Registry, TagSetId};
 use crate::problems::Problems;
@@ -27,6 +27,10 @@ pub struct TestContext {
     pub problems: Arc<Problems>,
     /// How requests are sent.
     pub http: Arc<ClientSettings>,
+    /// Whether exchanges are shown, and how much of them.
+    pub http_debug: Option<HttpDebug>,
+    /// A request that fails on the network ends its iteration.
+    pub throw: bool,
     /// Makes every virtual user's randomness repeatable.
     pub seed: u64,
     /// What each instance may take.

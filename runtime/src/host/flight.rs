@@ -12,7 +12,8 @@ use std::task::{Context, Poll};
 
 use super::context::ShardContext;
 use super::cpu::CpuMeter;
-use crate::http::{Client, Exchange, Lane, Meter, Outgoing};
+use super::stdio::Speaker;
+use crate::http::{Client, Exchange, Lane, Meter, Outgoing, debug};
 use crate::metrics::{TagSetId, builtin};
 
 /// Sends what is put into its desk, for as long as it is polled. One future serves all requests of a virtual user: it is made once,
@@ -22,6 +23,7 @@ type Pilot = Pin<Box<dyn Future<Output = Infallible> + Send>>;
 /// One virtual user's client, at rest or with an exchange under way.
 pub(crate) struct Flight {
     shard: Arc<ShardContext>,
+    speaker: Arc<Speaker>,
     desk: Arc<Mutex<Desk>>,
     /// `None` before the first request, and after one that was cut off.
     pilot: Mutex<Option<Pilot>>,
@@ -43,8 +45,9 @@ struct Desk {
 }
 
 impl Flight {
-    pub(crate) fn new(shard: Arc<ShardContext>) -> Arc<Self> {
-        Arc::new(Self { shard, desk: Arc::default(), pilot: Mutex::default() })
+    /// Of a virtual user whose voice is `speaker`.
+    pub(crate) fn new(shard: Arc<ShardContext>, speaker: Arc<Speaker>) -> Arc<Self> {
+        Arc::new(Self { shard, speaker, desk: Arc::default(), pilot: Mutex::default() })
     }
 
     /// Sends a request whose samples have these tags, and waits for what comes of it. What is polled here is only whether it came.
@@ -87,7 +90,9 @@ impl Flight {
             return Poll::Ready(());
         }
         let mut pilot = lock(&self.pilot);
-        let pilot = pilot.get_or_insert_with(|| Box::pin(pilot_of(Arc::clone(&self.shard), Arc::clone(&self.desk))));
+        let pilot = pilot.get_or_insert_with(|| {
+            Box::pin(pilot_of(Arc::clone(&self.shard), Arc::clone(&self.speaker), Arc::clone(&self.desk)))
+        });
         match pilot.as_mut().poll(cx) {
             Poll::Ready(never) => match never {},
             Poll::Pending if lock(&self.desk).under_way => Poll::Pending,
@@ -97,7 +102,7 @@ impl Flight {
 }
 
 /// Sends one request after the other.
-async fn pilot_of(shard: Arc<ShardContext>, desk: Arc<Mutex<Desk>>) -> Infallible {
+async fn pilot_of(shard: Arc<ShardContext>, speaker: Arc<Speaker>, desk: Arc<Mutex<Desk>>) -> Infallible {
     let client = Client::new(Arc::clone(&shard.test.http));
     let mut lane = Lane::new();
     loop {
@@ -107,9 +112,17 @@ async fn pilot_of(shard: Arc<ShardContext>, desk: Arc<Mutex<Desk>>) -> Infallibl
         let unanswered = Unanswered { meter: lane.meter(), shard: &shard, tags, armed: true };
         let exchange = client.send(&mut lane, &outgoing).await;
         unanswered.answered();
+        show(&shard, &speaker, &outgoing, &exchange);
         let mut desk = lock(&desk);
         desk.exchange = Some(exchange);
         desk.under_way = false;
+    }
+}
+
+/// With `httpDebug`, shows an exchange that is over.
+fn show(shard: &ShardContext, speaker: &Speaker, outgoing: &Outgoing, exchange: &Exchange) {
+    if let Some(debug) = shard.test.http_debug {
+        speaker.show("http", debug::lines(outgoing, &shard.test.http.user_agent, exchange, debug));
     }
 }
 

@@ -10,7 +10,7 @@ use wasmtime::component::Resource;
 use super::bindings::flashcrowd::scenario::http;
 use super::limits::short;
 use super::series_cache::{RequestLabel, Symbol};
-use super::state::{Position, VuState};
+use super::state::{Departure, Position, VuState};
 use crate::http::tls::TlsVersion;
 use crate::http::{ErrorCode, Exchange, Failure, Head, Outgoing, Target, Timings, check_headers};
 use crate::log::Level;
@@ -149,6 +149,12 @@ impl VuState {
         if let Some(looking_up) = looking_up {
             let tags = key.tags(&self.test().registry);
             self.shard.record(|recorder| recorder.duration(builtin::HTTP_REQ_LOOKING_UP, tags, looking_up));
+        }
+        if self.test().throw
+            && let Some(failure) = &exchange.failure
+        {
+            self.departure = Some(Departure::FailIteration(format!("request failed: {}", failure.text)));
+            wasmtime::bail!("request failed");
         }
 
         let response = Response {

@@ -114,7 +114,7 @@ impl VuState {
         let mut table = ResourceTable::new();
         table.set_max_capacity(MAX_RESOURCES);
         Self {
-            flight: Flight::new(Arc::clone(&shard)),
+            flight: Flight::new(Arc::clone(&shard), Arc::clone(&speaker)),
             cpu: CpuMeter::new(test.limits.cpu),
             memory: MemoryLimit::new(test.limits.memory_bytes),
             outer_tags: test.tags,

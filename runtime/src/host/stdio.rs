@@ -55,6 +55,12 @@ impl Speaker {
         }
     }
 
+    /// Writes lines that belong together, and that somebody asked for: they are never thinned out.
+    pub(crate) fn show(&self, what: &str, lines: Vec<String>) {
+        let source = self.with(|speech| speech.source.clone());
+        self.log.show(what, &source, lines);
+    }
+
     /// Writes out a line that has no end.
     pub(crate) fn flush(&self) {
         self.with(|speech| self.end_line(speech));

@@ -7,6 +7,7 @@ mod addresses;
 mod client;
 mod connection;
 mod deadline;
+pub(crate) mod debug;
 pub(crate) mod dial;
 mod failure;
 mod h1;
@@ -29,6 +30,7 @@ mod unsent;
 
 pub use addresses::{AddressBlocks, LocalAddresses};
 pub use client::{Client, ClientSettings, Exchange, Lane, Outgoing, Timings};
+pub use debug::HttpDebug;
 pub use failure::{ErrorCode, Failure};
 pub(crate) use h1::check_headers;
 #[cfg(feature = "fuzzing")]

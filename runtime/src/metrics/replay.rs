@@ -93,6 +93,14 @@ impl Replay {
         Ok(self.known_series(series)?.1)
     }
 
+    /// The number of a series in the totals.
+    ///
+    /// # Errors
+    /// A series that was not defined.
+    pub fn series_id(&self, series: u64) -> Result<SeriesId, ReplayError> {
+        Ok(self.known_series(series)?.0)
+    }
+
     /// Adds news of a series.
     ///
     /// # Errors

@@ -130,6 +130,20 @@ impl Totals {
         places.iter().filter_map(|place| Some((place.metric, self.per_metric(place.metric)?.series[place.index].0)))
     }
 
+    /// The metric and the tags of a series.
+    pub fn identity(&self, series: SeriesId) -> Option<(MetricId, TagSetId)> {
+        let place = self.places.get(series.0 as usize)?;
+        Some((place.metric, self.per_metric(place.metric)?.series[place.index].0))
+    }
+
+    /// Whether a series is one of this metric's, and its tags have these values.
+    pub fn selects(&self, series: SeriesId, metric: &str, tags: &[(String, String)]) -> bool {
+        let Some((id, tags_id)) = self.identity(series) else { return false };
+        let pairs = self.registry.tags(tags_id);
+        let value = |name: &str| pairs.iter().find(|pair| *pair.0 == *name).map_or("", |pair| &pair.1);
+        *self.registry.descriptor(id).name == *metric && tags.iter().all(|(name, wanted)| value(name) == wanted)
+    }
+
     /// A series and its whole metric.
     pub(super) fn both(&self, series: SeriesId) -> Option<(&Aggregate, &Aggregate)> {
         let place = self.places.get(series.0 as usize)?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::trend::Stored;
-use super::{Aggregate, Kind, MetricId, SeriesId, Totals};
+use super::{Aggregate, Kind, MetricId, SeriesId, Totals, Trend};
 
 /// What happened between two collections, by series.
 ///
@@ -71,8 +71,19 @@ impl Window {
 }
 
 impl Totals {
+    /// A window's news of a series, which these totals have taken in, as whoever records and reads them again knows them.
+    pub fn as_recorded(&self, series: SeriesId, news: &Aggregate) -> Aggregate {
+        match news {
+            Aggregate::Trend(trend) => {
+                let restored = Trend::restore(trend.sums(), self.stored(series, trend));
+                Aggregate::Trend(restored.unwrap_or_else(|_| trend.clone()))
+            }
+            other => other.clone(),
+        }
+    }
+
     /// The values of a window's trend, which these totals have taken in, as exact as the totals still know them.
-    pub fn stored(&self, series: SeriesId, trend: &super::Trend) -> Stored {
+    pub fn stored(&self, series: SeriesId, trend: &Trend) -> Stored {
         let binned = |aggregate: &Aggregate| matches!(aggregate, Aggregate::Trend(trend) if trend.is_binned());
         trend.stored(self.both(series).is_some_and(|(series, whole)| binned(series) && binned(whole)))
     }

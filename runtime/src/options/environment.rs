@@ -12,9 +12,13 @@ use crate::field_error::FieldError;
 pub const PREFIX: &str = "FLASHCROWD_";
 const FALLBACK: &str = "K6_";
 /// Variables of settings that are no options; the command line reads them.
-pub const SETTINGS: [&str; 13] = [
+pub const SETTINGS: [&str; 17] = [
     "CONFIG",
     "SEED",
+    "ONCE",
+    "NO_DATA",
+    "FAIL_ON_CHECK",
+    "MIN_RATE_ACHIEVED",
     "SUMMARY_MODE",
     "SUMMARY_EXPORT",
     "NO_SUMMARY",
@@ -80,7 +84,7 @@ pub(crate) fn from_text(shape: Shape, text: &str) -> Result<Value, FieldError> {
             _ => as_text(),
         },
         Shape::Duration | Shape::PositiveDuration | Shape::Text | Shape::Header | Shape::TimeUnit => as_text(),
-        Shape::HttpVersion | Shape::Dns | Shape::LocalIps => as_text(),
+        Shape::HttpDebug | Shape::HttpVersion | Shape::Dns | Shape::LocalIps => as_text(),
         Shape::TlsVersion if !text.trim_start().starts_with('{') => as_text(),
         Shape::TrendStats | Shape::SystemTags | Shape::HostNames | Shape::Networks | Shape::CipherSuites => {
             Value::Array(read::split(text).into_iter().map(Value::String).collect())

@@ -31,6 +31,8 @@ pub enum Shape {
     TimeUnit,
     /// Names of system tags.
     SystemTags,
+    /// `headers`, `full` or nothing.
+    HttpDebug,
     /// Names with texts.
     Pairs,
     /// `[{duration, target}]`.
@@ -126,6 +128,7 @@ impl KnownOption {
             Shape::TrendStats => read::trend_stats(value).map(drop),
             Shape::TimeUnit => read::time_unit(value).map(drop),
             Shape::SystemTags => read::system_tags(value).map(drop),
+            Shape::HttpDebug => read::http_debug(value).map(drop),
             Shape::Pairs => read::pairs(value).map(drop),
             Shape::Stages => scenario::check_stages(value),
             Shape::Scenarios => scenario::parse_all(value).map(drop),
@@ -235,7 +238,7 @@ pub const OPTIONS: &[KnownOption] = &[
         None,
         Shape::Thresholds,
         "none",
-        "Conditions that the run must meet, per metric: expressions, or objects with `threshold`, `abortOnFail` and `delayAbortEval`. In the environment: JSON.",
+        "Conditions that the run must meet, per metric: expressions, or objects with `threshold`, `abortOnFail`, `delayAbortEval` and `window`. In the environment: JSON.",
     ),
     yes(
         "tags",
@@ -304,6 +307,22 @@ pub const OPTIONS: &[KnownOption] = &[
         Shape::Bool,
         "false",
         "Closes connections at the end of each iteration.",
+    ),
+    yes(
+        "throw",
+        "THROW",
+        Some("--throw"),
+        Shape::Bool,
+        "false",
+        "Ends an iteration as failed when one of its requests gets no whole answer: for a network error, not for a status.",
+    ),
+    yes(
+        "httpDebug",
+        "HTTP_DEBUG",
+        Some("--http-debug"),
+        Shape::HttpDebug,
+        "none",
+        "Prints every request and its response on standard error, secrets included: `headers`, or with bodies `full`.",
     ),
     yes(
         "systemTags",
@@ -424,14 +443,6 @@ pub const OPTIONS: &[KnownOption] = &[
         &["6", "0"],
         "Requests of one batch to one host at once.",
         "there are no batches: leave it out",
-    ),
-    not_yet("httpDebug", "HTTP_DEBUG", &["\"\"", "false"], "Prints requests and responses.", LEAVE_OUT),
-    not_yet(
-        "throw",
-        "THROW",
-        &["false"],
-        "Ends an iteration whose request fails.",
-        "leave it out, or give false, and check the response in the scenario",
     ),
     not_yet(
         "noCookiesReset",

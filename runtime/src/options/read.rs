@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::duration;
 use crate::field_error::FieldError;
+use crate::http::HttpDebug;
 use crate::http::tls::HttpVersion;
 use crate::metrics::SystemTags;
 use crate::output::TimeUnit;
@@ -179,6 +180,23 @@ pub fn time_unit(value: &Value) -> Result<Option<TimeUnit>, FieldError> {
         Some("") => Ok(None),
         Some(unit) => unit.parse().map(Some).map_err(|error| FieldError { path: String::new(), ..error }),
         None => fail(value, "is not a unit of the summary; use s, ms or us"),
+    }
+}
+
+/// Whether exchanges are shown: `headers` or `full`; an empty text or false for neither, true for `headers`.
+///
+/// # Errors
+/// Any other value.
+pub fn http_debug(value: &Value) -> Result<Option<HttpDebug>, FieldError> {
+    match value {
+        Value::Bool(false) => Ok(None),
+        Value::Bool(true) => Ok(Some(HttpDebug::Headers)),
+        _ => match value.as_str() {
+            Some("" | "false") => Ok(None),
+            Some("headers" | "true") => Ok(Some(HttpDebug::Headers)),
+            Some("full") => Ok(Some(HttpDebug::Full)),
+            _ => fail(value, "does not say what to show of requests; use headers or full"),
+        },
     }
 }
 

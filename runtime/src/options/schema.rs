@@ -41,6 +41,8 @@ struct LongThreshold {
     abort_on_fail: Option<bool>,
     /// Does not end the load before so much of it is over; 0s by default.
     delay_abort_eval: Option<Length>,
+    /// Compares the last so much of the load, from 2s to 1h, again and again; all of it by default.
+    window: Option<Length>,
 }
 
 /// An expression such as `p(95)<500`, or an object that says more.
@@ -238,6 +240,7 @@ fn property(option: &KnownOption, types: &Value) -> Value {
         Shape::Duration | Shape::PositiveDuration => types["length"].clone(),
         Shape::Text | Shape::Header => json!({"type": "string"}),
         Shape::TimeUnit => json!({"enum": ["s", "ms", "us", ""]}),
+        Shape::HttpDebug => json!({"enum": ["headers", "full", "", true, false]}),
         Shape::TrendStats | Shape::SystemTags => json!({"type": ["array", "string"], "items": {"type": "string"}}),
         Shape::Pairs => types["texts"].clone(),
         Shape::Stages => types["stages"].clone(),

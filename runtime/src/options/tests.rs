@@ -237,7 +237,7 @@ fn errors_in_thresholds_name_metric_and_place() {
         json!({"http_req_duration": [{"abortOnFail": true}]}),
         json!({"http_req_duration": ["avg<5", {"threshold": "p(95)<500", "abortOnFail": "yes"}]}),
         json!({"http_req_duration": [{"threshold": "p(95)<500", "delayAbortEval": "later"}]}),
-        json!({"http_req_duration": [{"threshold": "p(95)<500", "window": "10s"}]}),
+        json!({"http_req_duration": [{"threshold": "p(95)<500", "window": "1s"}]}),
         json!({"http req": ["p(95)<500"]}),
         json!({"http_reqs{status:200": ["count>5"]}),
     ];
@@ -252,10 +252,18 @@ fn errors_in_thresholds_name_metric_and_place() {
     thresholds.http_req_duration.threshold: is missing; give an expression such as "p(95)<500"
     thresholds.http_req_duration[1].abortOnFail: "yes" is neither true nor false; give one of them
     thresholds.http_req_duration.delayAbortEval: "later" is not a duration; write one such as 30s, 1m30s or 500ms, or a number of milliseconds
-    thresholds.http_req_duration.window: "10s" is not supported by this version; leave it out: the threshold then holds for the whole run
+    thresholds.http_req_duration.window: "1s" is no window; give one from 2s to 1h0m0s
     thresholds: "http req" is wrong at character 1: `http req` is not a metric's name; write a metric such as http_req_duration, or http_req_duration{scenario:warmup,status:200}
     thresholds: "http_reqs{status:200" is wrong at character 21: `}` is missing at the end; write a metric such as http_req_duration, or http_req_duration{scenario:warmup,status:200}
     "#);
+}
+
+#[test]
+fn thresholds_with_a_window_are_counted() {
+    let windowed = |count: usize| json!({"thresholds": {"checks": vec![json!({"threshold": "rate>0.9", "window": "10s"}); count]}});
+    let parsed = parse_thresholds(&windowed(2)["thresholds"]).unwrap();
+    assert_eq!(parsed[1].window, Some(std::time::Duration::from_secs(10)));
+    insta::assert_snapshot!(error(windowed(21)), @"thresholds.checks: has one threshold with a window too many; give 20 at most");
 }
 
 #[test]
@@ -294,8 +302,6 @@ fn what_this_version_does_not_do_is_never_ignored() {
     let cases = [
         json!({"maxRedirects": 10}),
         json!({"batch": 5}),
-        json!({"httpDebug": "full"}),
-        json!({"throw": true}),
         json!({"noCookiesReset": true}),
         json!({"executionSegment": "0:1/2"}),
         json!({"ext": {"loadimpact": {"projectID": 1}}}),
@@ -306,8 +312,6 @@ fn what_this_version_does_not_do_is_never_ignored() {
     insta::assert_snapshot!(errors.join("\n"), @r#"
     maxRedirects: 10 is not supported by this version; redirects are not followed: leave it out, or give 0
     batch: 5 is not supported by this version; there are no batches: leave it out
-    httpDebug: "full" is not supported by this version; leave it out
-    throw: true is not supported by this version; leave it out, or give false, and check the response in the scenario
     noCookiesReset: true is not supported by this version; leave it out, or give false
     executionSegment: "0:1/2" is not supported by this version; leave it out, and use --scale-load for a smaller load
     ext: {"loadimpact":{"projectID":1}} is not supported by this version; leave it out: the test runs on this machine
@@ -326,8 +330,8 @@ fn what_this_version_does_not_do_is_never_ignored() {
 #[test]
 fn what_changes_nothing_is_taken_and_leaves_nothing() {
     let harmless = json!({
-        "ext": {}, "batch": 20, "batchPerHost": 6, "throw": false,
-        "httpDebug": "", "maxRedirects": 0, "paused": null, "tags": null,
+        "ext": {}, "batch": 20, "batchPerHost": 6,
+        "maxRedirects": 0, "paused": null, "tags": null,
     });
     assert_eq!(options(harmless), Options::default());
 }

@@ -5,11 +5,12 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::read;
+use crate::duration;
 use crate::field_error::FieldError;
-use crate::threshold::Threshold;
+use crate::threshold::{LEAST_WINDOW, LONGEST_WINDOW, MOST_WINDOWED, Threshold};
 
 const EXAMPLE: &str = "{\"http_req_duration\": [\"p(95)<500\"]}";
-const KEYS: [&str; 3] = ["threshold", "abortOnFail", "delayAbortEval"];
+const KEYS: [&str; 4] = ["threshold", "abortOnFail", "delayAbortEval", "window"];
 
 /// Reads all thresholds, in the order in which they stand.
 ///
@@ -27,6 +28,10 @@ pub(crate) fn parse(value: &Value) -> Result<Vec<Threshold>, FieldError> {
                 }
             }
             condition => thresholds.push(parse_one(selector, condition, "")?),
+        }
+        if thresholds.iter().filter(|threshold| threshold.window.is_some()).count() > MOST_WINDOWED {
+            let problem = format!("has one threshold with a window too many; give {MOST_WINDOWED} at most");
+            return Err(FieldError::bare(selector, problem));
         }
     }
     Ok(thresholds)
@@ -52,13 +57,6 @@ fn parse_one(selector: &str, condition: &Value, place: &str) -> Result<Threshold
 
 fn expression_of(fields: &Map<String, Value>) -> Result<&str, FieldError> {
     for key in fields.keys() {
-        if key == "window" {
-            return Err(FieldError::json(
-                key,
-                &fields[key],
-                "is not supported by this version; leave it out: the threshold then holds for the whole run",
-            ));
-        }
         if !KEYS.contains(&key.as_str()) {
             return Err(FieldError::unknown_key(key, key, KEYS));
         }
@@ -75,7 +73,19 @@ fn aborting(threshold: Threshold, fields: &Map<String, Value>) -> Result<Thresho
     let delay = given("delayAbortEval")
         .map_or(Ok(Duration::ZERO), read::duration)
         .map_err(|error| error.within("delayAbortEval"))?;
-    Ok(if abort { threshold.aborting(delay) } else { threshold })
+    let threshold = if abort { threshold.aborting(delay) } else { threshold };
+    let window = given("window").map(window).transpose().map_err(|error| error.within("window"))?;
+    Ok(window.map_or(threshold.clone(), |window| threshold.over(window)))
+}
+
+/// As long as it takes to look at it once, and no longer than can be held.
+fn window(value: &Value) -> Result<Duration, FieldError> {
+    let window = read::duration(value)?;
+    if (LEAST_WINDOW..=LONGEST_WINDOW).contains(&window) {
+        return Ok(window);
+    }
+    let (least, longest) = (duration::format(LEAST_WINDOW), duration::format(LONGEST_WINDOW));
+    Err(FieldError::json("", value, format!("is no window; give one from {least} to {longest}")))
 }
 
 impl FieldError {

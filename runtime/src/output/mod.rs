@@ -11,6 +11,7 @@ use crate::summary::Summary;
 
 pub use numbers::TimeUnit;
 pub use text::Mode;
+pub use text::once::{self as tried, Tried, TriedCheck};
 
 /// How to render.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -6,6 +6,7 @@ use super::bytes::{Decoder, Malformed};
 use super::encode::{BUCKETS, CONTAINS, EXACT, KINDS, MESSAGES, Moment};
 use crate::metrics::trend::{Buckets, EXACT_SAMPLES, Stored, Sums};
 use crate::metrics::{Aggregate, Kind, Replay, Trend};
+use crate::threshold::{Threshold, Windows};
 
 /// Counted messages.
 pub(super) type Messages = BTreeMap<String, u64>;
@@ -19,19 +20,29 @@ pub(super) struct Books {
     /// By number: the kind and the text.
     defined: Vec<(usize, String)>,
     pub(super) moment: Option<Moment>,
+    /// What thresholds with a window came to.
+    pub(super) windows: Windows,
+    windows_bytes: u64,
     /// Memory that everything together may take, in bytes.
     pub(super) most_bytes: u64,
 }
 
 impl Books {
-    pub(super) fn new(max_series: u64) -> Self {
+    pub(super) fn new(max_series: u64, thresholds: &[Threshold]) -> Self {
         Self {
             replay: Replay::new(usize::try_from(max_series).unwrap_or(usize::MAX)),
             messages: Default::default(),
             defined: Vec::new(),
             moment: None,
+            windows: Windows::new(thresholds),
+            windows_bytes: 0,
             most_bytes: u64::MAX,
         }
+    }
+
+    /// Nothing follows.
+    pub(super) fn finish(&mut self) {
+        self.windows.finish(self.replay.totals().registry());
     }
 
     pub(super) fn definitions(&mut self, payload: &[u8]) -> Result<(), Malformed> {
@@ -74,6 +85,11 @@ impl Books {
             let kind = self.replay.kind(series).map_err(|error| error.to_string())?;
             let news = aggregate(&mut input, kind)?;
             self.replay.merge(series, &news).map_err(|error| error.to_string())?;
+            let (totals, id) =
+                (self.replay.totals(), self.replay.series_id(series).map_err(|error| error.to_string())?);
+            if self.windows.want(totals, id) {
+                self.windows.add(totals, id, &news);
+            }
             self.check_memory()?;
         }
         for _ in 0..input.count()? {
@@ -92,12 +108,14 @@ impl Books {
             *known = known.checked_add(count).ok_or("a message came more often than can be counted")?;
         }
         self.moment = Some(moment);
-        Ok(())
+        self.windows.close(self.replay.totals().registry(), moment.load_us);
+        self.windows_bytes = self.windows.heap_bytes();
+        self.check_memory()
     }
 
     /// After each thing that takes memory: one record may hold a whole file's worth of them.
     fn check_memory(&self) -> Result<(), Malformed> {
-        if self.replay.heap_bytes() > self.most_bytes {
+        if self.replay.heap_bytes().saturating_add(self.windows_bytes) > self.most_bytes {
             return Err("it would take more memory than the file of any real run of its size".into());
         }
         Ok(())

@@ -5,9 +5,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::field_error::FieldError;
 use crate::output::Mode;
 use crate::plan::PlannedScenario;
-use crate::summary::ScenarioInfo;
+use crate::summary::{ScenarioInfo, Starts};
 use crate::threshold::{NoDataPolicy, Threshold};
 
 /// Types of records.
@@ -74,10 +75,13 @@ pub struct ThresholdRecord {
     pub abort_on_fail: bool,
     /// Not before so many milliseconds of load.
     pub delay_abort_eval_ms: u64,
+    /// For a threshold over the last so many milliseconds of load, and not over all of it.
+    #[serde(default)]
+    pub window_ms: Option<u64>,
 }
 
-/// How the summary was asked for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// How the summary was asked for, and what the run must meet beside its thresholds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SummaryRecord {
     /// How much of it was printed.
     pub mode: Mode,
@@ -87,6 +91,12 @@ pub struct SummaryRecord {
     pub time_unit: Option<String>,
     /// What a threshold without data does.
     pub no_data: NoDataPolicy,
+    /// Whether a check that failed fails the run.
+    #[serde(default)]
+    pub fail_on_check: bool,
+    /// The share of the iterations that were due which each scenario must start, if there is such a rule.
+    #[serde(default)]
+    pub min_rate_achieved: Option<f64>,
 }
 
 /// Something that happened.
@@ -135,9 +145,24 @@ pub struct End {
     pub interrupted_iterations: u64,
     /// Log lines that were thinned out.
     pub dropped_log_lines: u64,
+    /// How much of the load was started, of the scenarios that promise a number of iterations.
+    #[serde(default)]
+    pub starts: Vec<Starts>,
 }
 
 impl RunRecord {
+    /// The thresholds, in the plan's order.
+    ///
+    /// # Errors
+    /// One that no run can have.
+    pub fn thresholds(&self) -> Result<Vec<Threshold>, FieldError> {
+        let threshold = |record: &ThresholdRecord| {
+            let window = record.window_ms.map(Duration::from_millis);
+            Ok(Threshold { window, ..Threshold::parse(&record.metric, &record.expression)? })
+        };
+        self.thresholds.iter().map(threshold).collect()
+    }
+
     /// What ran: the name, with the version where there is one.
     #[must_use]
     pub fn name(&self) -> String {
@@ -163,9 +188,14 @@ impl From<&Threshold> for ThresholdRecord {
             metric: threshold.selector_text.clone(),
             expression: threshold.expression_text.clone(),
             abort_on_fail: threshold.abort_on_fail,
-            delay_abort_eval_ms: u64::try_from(threshold.delay_abort_eval.as_millis()).unwrap_or(u64::MAX),
+            delay_abort_eval_ms: milliseconds(threshold.delay_abort_eval),
+            window_ms: threshold.window.map(milliseconds),
         }
     }
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The options of a plan without the values of scenarios' variables.

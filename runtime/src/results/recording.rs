@@ -12,6 +12,7 @@ use super::frame::{Damage, DamageKind, Frames, ReadError, Stop};
 use super::record::{End, Event, RunRecord, What, kind};
 use crate::metrics::Totals;
 use crate::summary::RunInfo;
+use crate::threshold::Windows;
 
 /// Memory that any file may take, beside [`BYTES_PER_BYTE`] of its own.
 const FREE_BYTES: u64 = 64 << 20;
@@ -57,7 +58,8 @@ pub struct Overview {
 pub fn read(input: impl Read) -> Result<Recording, ReadError> {
     let (mut frames, run) = open(input)?;
     let mut recording = Recording {
-        books: Books::new(run.max_series),
+        // What no run can have is told when thresholds are judged.
+        books: Books::new(run.max_series, &run.thresholds().unwrap_or_default()),
         run,
         events: Vec::new(),
         moment: None,
@@ -67,6 +69,7 @@ pub fn read(input: impl Read) -> Result<Recording, ReadError> {
     };
     recording.damage = walk(&mut frames, |kind, payload, offset| recording.take_in(kind, payload, offset))?;
     recording.moment = recording.books.moment;
+    recording.books.finish();
     Ok(recording)
 }
 
@@ -152,6 +155,12 @@ impl Recording {
         self.books.replay.totals()
     }
 
+    /// What thresholds with a window came to.
+    #[must_use]
+    pub const fn windows(&self) -> &Windows {
+        &self.books.windows
+    }
+
     /// About how many bytes of memory that takes.
     #[cfg(test)]
     pub(super) const fn books_bytes(&self) -> u64 {
@@ -188,6 +197,7 @@ impl Recording {
             info.stopped_early.clone_from(&end.stopped_early);
             info.aborted_by_threshold = end.aborted_by_threshold;
             info.marked_failed.clone_from(&end.marked_failed);
+            info.starts.clone_from(&end.starts);
             return info;
         }
         let moment = self.moment.unwrap_or_default();

@@ -16,7 +16,7 @@ use crate::metrics::{
 use crate::output::{Format, Mode, Rendering};
 use crate::problems::Problems;
 use crate::summary::{Summary, fixture};
-use crate::threshold::NoDataPolicy;
+use crate::threshold::{NoDataPolicy, Windows};
 
 fn run_record(max_series: u64) -> RunRecord {
     RunRecord {
@@ -36,6 +36,8 @@ fn run_record(max_series: u64) -> RunRecord {
             trend_stats: vec!["avg".to_owned()],
             time_unit: None,
             no_data: NoDataPolicy::default(),
+            fail_on_check: false,
+            min_rate_achieved: None,
         },
         options: json!({}),
         scaled: Vec::new(),
@@ -51,6 +53,7 @@ const END: End = End {
     marked_failed: None,
     interrupted_iterations: 3,
     dropped_log_lines: 0,
+    starts: Vec::new(),
 };
 
 /// A file being written into memory.
@@ -257,7 +260,7 @@ proptest! {
 
 fn summary(recording: &Recording) -> Summary {
     let settings = crate::summary::SummarySettings { full: true, ..Default::default() };
-    Summary::new(recording.totals(), &[], recording.info(false), &settings)
+    Summary::new(recording.totals(), &[], recording.windows(), recording.info(false), &settings)
 }
 
 #[test]
@@ -267,8 +270,10 @@ fn the_summary_of_the_file_is_that_of_the_run() {
         let mut tape = Tape::new(limit);
         tape.snapshot(&aggregator, &Problems::default());
         let recording = read(&*tape.ended()).unwrap();
-        let live = Summary::new(aggregator.totals(), &run.thresholds, run.info.clone(), &run.settings);
-        let again = Summary::new(recording.totals(), &run.thresholds, run.info.clone(), &run.settings);
+        let live =
+            Summary::new(aggregator.totals(), &run.thresholds, &Windows::default(), run.info.clone(), &run.settings);
+        let again =
+            Summary::new(recording.totals(), &run.thresholds, &Windows::default(), run.info.clone(), &run.settings);
         for format in Format::ALL {
             let rendering = Rendering { mode: Mode::Full, ..Rendering::default() };
             assert_eq!(format.render(&live, &rendering), format.render(&again, &rendering));

@@ -21,11 +21,14 @@ impl Test {
             self.show(&mut summary, rendering).await;
         }
         self.export(&summary);
-        if !summary.passed {
+        if !summary.passed || summary.failed_by_checks() {
             self.decide(Exit::ThresholdsCrossed);
         }
         if self.prepared.context.failed_by_scenario.get().is_some() {
             self.decide(Exit::FailedByScenario);
+        }
+        if !summary.short_of_rate().is_empty() {
+            self.decide(Exit::RateNotReached);
         }
         let exit = self.verdict.unwrap_or(Exit::Passed);
         let recorded = self.prepared.ledger.end(&summary.run, exit as u8);
@@ -36,7 +39,7 @@ impl Test {
         exit
     }
 
-    fn summarise(&mut self) -> Summary {
+    pub(super) fn summarise(&mut self) -> Summary {
         let prepared = &mut self.prepared;
         prepared.ledger.close();
         let context = &prepared.context;
@@ -53,11 +56,13 @@ impl Test {
             stopped_early: context.stop.reason().map(|reason| reason.in_words()),
             aborted_by_threshold: matches!(context.stop.reason(), Some(StopReason::Threshold(_))),
             marked_failed: context.failed_by_scenario.get().cloned(),
+            starts: prepared.ledger.starts(&prepared.plan.scenarios),
             setup_data: context.setup_data.get().map(|data| data.to_vec()),
             stdout_is_terminal: Prepared::stdout_is_terminal(),
             stderr_is_terminal: Prepared::stderr_is_terminal(),
         };
-        Summary::new(prepared.ledger.totals(), &prepared.thresholds, info, &prepared.settings)
+        let (totals, windows) = (prepared.ledger.totals(), prepared.ledger.windows());
+        Summary::new(totals, &prepared.thresholds, windows, info, &prepared.settings)
     }
 
     /// The module's own summary, if it has one; the usual one unless the module wrote to standard output, or wanted nothing at all.
@@ -79,7 +84,7 @@ impl Test {
     }
 
     /// Writes a text on a thread of its own: a reader that takes nothing from its pipe must not keep a signal from ending the run.
-    async fn write(&mut self, whose: &str, destination: String, content: Vec<u8>) {
+    pub(super) async fn write(&mut self, whose: &str, destination: String, content: Vec<u8>) {
         let destinations = Arc::clone(&self.prepared.destinations);
         let work = tokio::task::spawn_blocking(move || destinations.write(&destination, &content));
         let written = tokio::select! {
@@ -97,7 +102,7 @@ impl Test {
         }
     }
 
-    fn export(&mut self, summary: &Summary) {
+    pub(super) fn export(&mut self, summary: &Summary) {
         let Some((path, file)) = self.prepared.export.take() else { return };
         let text = Format::Export.render(summary, &Rendering::default());
         if let Err(error) = replace(file, &text) {

@@ -23,6 +23,8 @@ pub(crate) fn sandbox(log: Log, memory_bytes: usize) -> Arc<TestContext> {
         log,
         problems: Arc::default(),
         http: Arc::default(),
+        http_debug: None,
+        throw: false,
         seed: 0,
         limits: InstanceLimits { memory_bytes, cpu: DESCRIBE_CPU },
         scenarios: Vec::new(),
@@ -82,6 +84,8 @@ pub(super) fn of_plan(plan: &Plan, surroundings: Surroundings) -> TestContext {
             max_body_bytes: limits.memory_bytes,
             ..network
         }),
+        http_debug: plan.http_debug,
+        throw: plan.throw,
         scenarios: plan.scenarios.iter().map(scenario).collect(),
         tags: test_tags,
         env: Arc::new(env),

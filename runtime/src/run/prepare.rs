@@ -23,7 +23,7 @@ use crate::module::{Description, Module};
 use crate::open_files;
 use crate::options::Options;
 use crate::output::{Mode, Rendering};
-use crate::plan::Plan;
+use crate::plan::{Plan, PlannedScenario};
 use crate::signals::Signals;
 use crate::summary::{SummarySettings, TrendStat};
 use crate::threshold::Threshold;
@@ -35,6 +35,7 @@ const SPARE_INSTANCES: u32 = 1;
 pub(super) struct Prepared {
     pub(super) plan: Plan,
     pub(super) description: Description,
+    pub(super) once: bool,
     pub(super) module: Arc<Module>,
     pub(super) context: Arc<TestContext>,
     /// What `setup`, `teardown`, `handle-summary` and the gauges use.
@@ -75,7 +76,7 @@ pub(super) async fn prepare(request: Request, display: Display, log: Log) -> Res
     let settings = summary_settings(&request, &plan)?;
     let destinations = Arc::new(Destinations::new(request.allow_write.as_deref())?);
 
-    let shards = request.shards.max(1);
+    let shards = if request.once { 1 } else { request.shards.max(1) };
     let instances = plan.peak_vus.saturating_add(SPARE_INSTANCES);
     log.runtime(Level::Debug, &format!("reserving {instances} instances"));
     let engine = Engine::new(EngineOptions {
@@ -122,21 +123,32 @@ pub(super) async fn prepare(request: Request, display: Display, log: Log) -> Res
     for line in plan.scaled.iter().map(|line| format!("scaled: {line}")) {
         log.runtime(Level::Info, &line);
     }
+    if request.min_rate_achieved.is_some() && !plan.scenarios.iter().any(PlannedScenario::promises_iterations) {
+        unknown_metrics.push(
+            "--min-rate-achieved: no scenario of this test says how many iterations there will be, so there is nothing to judge"
+                .to_owned(),
+        );
+    }
     let warnings = plan.warnings.iter().cloned().chain(unknown_metrics).chain(open_files::advice(plan.peak_vus));
     for warning in warnings {
         context.problems.warn(&warning);
         log.runtime(Level::Warn, &warning);
     }
-    if inspected.description.handle_summary && request.allow_write.is_none() && request.summary.is_some() {
+    if inspected.description.handle_summary
+        && request.allow_write.is_none()
+        && request.summary.is_some()
+        && !request.once
+    {
         log.runtime(Level::Info, "the module makes a summary of its own; files that it writes need --allow-write DIR");
     }
-    let mut ledger = Ledger::new(Aggregator::new(registry, recorders), Arc::clone(&context));
+    let mut ledger = Ledger::new(Aggregator::new(registry, recorders), &plan.thresholds, Arc::clone(&context));
     if let Some(results) = results {
         log.runtime(Level::Debug, &format!("results are recorded in {}", results.writer.path().display()));
         ledger.record(results.writer, &run_record, results.asked_for);
     }
     let prepared = Prepared {
         description: inspected.description,
+        once: request.once,
         module,
         context,
         main,
@@ -156,7 +168,11 @@ pub(super) async fn prepare(request: Request, display: Display, log: Log) -> Res
 
 fn resolve(request: &Request, inspected: &Inspected) -> Result<Plan, FieldError> {
     let layers = [&request.config, &inspected.options, &request.environment, &request.flags];
-    Plan::resolve(&Options::merged(layers.map(Clone::clone)), &inspected.info(), request.scale)
+    let (mut options, module) = (Options::merged(layers.map(Clone::clone)), inspected.info());
+    if request.once {
+        options = crate::plan::once(&options, &module)?;
+    }
+    Plan::resolve(&options, &module, request.scale)
 }
 
 /// The defaults that the module declares, and what `-e` gives over them.
@@ -185,7 +201,13 @@ fn summary_settings(request: &Request, plan: &Plan) -> Result<SummarySettings, F
     let trend_stats =
         plan.summary_trend_stats.iter().map(|text| text.parse::<TrendStat>()).collect::<Result<_, _>>()?;
     let full = request.summary.is_some_and(|rendering| rendering.mode == Mode::Full);
-    Ok(SummarySettings { trend_stats, no_data: request.no_data, full })
+    Ok(SummarySettings {
+        trend_stats,
+        no_data: request.no_data,
+        fail_on_check: request.fail_on_check,
+        min_rate_achieved: request.min_rate_achieved,
+        full,
+    })
 }
 
 /// An output is opened before the load: a path that cannot be written costs nobody a test.

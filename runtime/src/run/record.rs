@@ -97,6 +97,8 @@ pub(super) fn describe(
             trend_stats: plan.summary_trend_stats.clone(),
             time_unit: plan.summary_time_unit.map(|unit| TimeUnit::as_str(unit).to_owned()),
             no_data: request.no_data,
+            fail_on_check: request.fail_on_check,
+            min_rate_achieved: request.min_rate_achieved,
         },
         options: without_secrets(plan.options_json()),
         scaled: plan.scaled.clone(),

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::Test;
+use super::prepare::Prepared;
 use crate::exit::Exit;
 use crate::log::Level;
 use crate::metrics::{MetricId, builtin};
@@ -77,9 +78,8 @@ impl Test {
                 self.prepared.context.problems.warn(&error.to_string());
                 self.decide(match error {
                     ScheduleError::Shard(_) => Exit::Panic,
-                    ScheduleError::Vu { error: VuError::Module(_), .. } => Exit::ScenarioException,
-                    ScheduleError::Vu { error: VuError::Timeout(_), .. } => Exit::OtherTimeout,
-                    _ => Exit::Failed,
+                    ScheduleError::Vu { error, .. } => exit_of(&error),
+                    ScheduleError::Stopped(_) => Exit::Failed,
                 });
             }
         }
@@ -105,11 +105,7 @@ impl Test {
             gauged: false,
         };
         let (module, shards) = (Arc::clone(&prepared.module), prepared.shards.clone());
-        let least = prepared.plan.min_iteration_duration;
-        let rules = Rules {
-            min_iteration: (least > Duration::ZERO).then_some(least),
-            vu_init: prepared.description.vu_init.then_some(prepared.plan.setup_timeout),
-        };
+        let rules = prepared.rules();
         let load = async move {
             let build = move |index: usize| worker(Arc::clone(&module), Arc::clone(&shards[index]), rules);
             let begun = Instant::now();
@@ -123,7 +119,13 @@ impl Test {
         monitor.watch_over(load, &mut prepared.ledger, &mut prepared.signals).await
     }
 
-    fn heed(&mut self, reason: &StopReason) {
+    /// The only virtual user cannot be made.
+    pub(super) fn vu_failed(&mut self, error: &VuError) {
+        self.log(Level::Error, &error.to_string());
+        self.decide(exit_of(error));
+    }
+
+    pub(super) fn heed(&mut self, reason: &StopReason) {
         match reason {
             StopReason::Signal => self.decide(Exit::Signal),
             StopReason::Aborted(reason) => {
@@ -225,5 +227,24 @@ impl Test {
             StageEnd::Signalled => self.decide(Exit::Signal),
         }
         None
+    }
+}
+
+const fn exit_of(error: &VuError) -> Exit {
+    match error {
+        VuError::Machine(_) => Exit::Failed,
+        VuError::Module(_) => Exit::ScenarioException,
+        VuError::Timeout(_) => Exit::OtherTimeout,
+    }
+}
+
+impl Prepared {
+    /// What the plan asks of every virtual user.
+    pub(super) fn rules(&self) -> Rules {
+        let least = self.plan.min_iteration_duration;
+        Rules {
+            min_iteration: (least > Duration::ZERO).then_some(least),
+            vu_init: self.description.vu_init.then_some(self.plan.setup_timeout),
+        }
     }
 }

@@ -7,6 +7,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::clock::LoadClock;
+/// An iteration that begins later than this is in a second that is not its own: the rate of its own was not reached.
+pub const LATE: Duration = Duration::from_secs(1);
 
 /// The live counters of a run.
 #[derive(Debug)]
@@ -36,6 +38,8 @@ pub struct ScenarioProgress {
     pub busy_vus: AtomicU32,
     /// Iterations begun.
     pub started: AtomicU64,
+    /// Of those, the ones that began more than [`LATE`] after they were due.
+    pub late: AtomicU64,
     /// Iterations that ran to their end.
     pub completed: AtomicU64,
     /// Iterations that failed.
@@ -128,6 +132,7 @@ impl ScenarioProgress {
             active_vus: AtomicU32::new(0),
             busy_vus: AtomicU32::new(0),
             started: AtomicU64::new(0),
+            late: AtomicU64::new(0),
             completed: AtomicU64::new(0),
             failed: AtomicU64::new(0),
             interrupted: AtomicU64::new(0),

@@ -217,7 +217,7 @@ proptest! {
         let (aggregator, _) = aggregated(shards, &samples);
         let trend_stats = PERCENTS.map(TrendStat::Percentile).to_vec();
         let settings = SummarySettings { trend_stats, ..SummarySettings::default() };
-        let summary = Summary::new(aggregator.totals(), &[], RunInfo::default(), &settings);
+        let summary = Summary::new(aggregator.totals(), &[], &Windows::default(), RunInfo::default(), &settings);
         let mut sorted: Vec<u64> = samples.iter().map(|sample| sample.ns).collect();
         sorted.sort_unstable();
         let precision = if sorted.len() <= EXACT_SAMPLES { 1e-12 } else { 0.001 };

@@ -8,7 +8,7 @@ use super::{RunInfo, ScenarioInfo, Summary, SummarySettings};
 use crate::metrics::{
     Aggregator, Contains, HttpKey, HttpSample, Kind, MethodId, Recorder, Registry, SystemTags, TagSetId,
 };
-use crate::threshold::Threshold;
+use crate::threshold::{Threshold, Windows};
 
 pub(crate) struct Run {
     registry: Arc<Registry>,
@@ -91,7 +91,8 @@ impl Run {
     }
 
     pub(crate) fn summary(&self) -> Summary {
-        Summary::new(self.aggregator().totals(), &self.thresholds, self.info.clone(), &self.settings)
+        let windows = Windows::default();
+        Summary::new(self.aggregator().totals(), &self.thresholds, &windows, self.info.clone(), &self.settings)
     }
 }
 

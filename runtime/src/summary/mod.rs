@@ -10,15 +10,17 @@ mod exact;
 #[cfg(test)]
 pub(crate) mod fixture;
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 pub use breakdown::{AnswerRow, Block, NameRow, Requests, ScenarioRow};
 pub use checks::{Check, Group};
-pub use run_info::{RunInfo, ScenarioInfo};
+pub use run_info::{RunInfo, ScenarioInfo, Starts};
 pub use stats::{MetricValue, TrendStat};
 
 use crate::metrics::{Aggregate, Contains, Descriptor, Kind, Overflow, Totals, builtin};
-use crate::threshold::{Aggregation, NoDataPolicy, Outcome, Selector, Threshold, Verdict};
+use crate::threshold::{Aggregation, Judged, NoDataPolicy, Outcome, Selector, Threshold, Verdict, Windows};
 
 /// What the person asked the summary to say.
 #[derive(Clone, Debug)]
@@ -27,13 +29,23 @@ pub struct SummarySettings {
     pub trend_stats: Vec<TrendStat>,
     /// What a threshold without data does.
     pub no_data: NoDataPolicy,
+    /// Whether a check that failed fails the run.
+    pub fail_on_check: bool,
+    /// The share of the iterations that were due which each scenario must start, if there is such a rule.
+    pub min_rate_achieved: Option<f64>,
     /// Whether to work out a block for each scenario and each group.
     pub full: bool,
 }
 
 impl Default for SummarySettings {
     fn default() -> Self {
-        Self { trend_stats: TrendStat::DEFAULT.to_vec(), no_data: NoDataPolicy::default(), full: false }
+        Self {
+            trend_stats: TrendStat::DEFAULT.to_vec(),
+            no_data: NoDataPolicy::default(),
+            fail_on_check: false,
+            min_rate_achieved: None,
+            full: false,
+        }
     }
 }
 
@@ -66,6 +78,10 @@ pub struct Summary {
     pub overflow: Option<OverflowSummary>,
     /// Whether all thresholds let the run pass.
     pub passed: bool,
+    /// Whether a check that failed fails the run.
+    pub fail_on_check: bool,
+    /// The share of the iterations that were due which each scenario must start, if there is such a rule.
+    pub min_rate_achieved: Option<f64>,
 }
 
 /// A metric, or a part of one.
@@ -94,7 +110,7 @@ pub struct MetricSummary {
 /// A threshold and what became of it.
 #[derive(Clone, Debug, Serialize)]
 pub struct ThresholdSummary {
-    /// The expression as it was written.
+    /// The expression as it was written, and the window that it is about, if any.
     pub expression: String,
     /// The aggregation, such as `p(95)`.
     pub aggregation: String,
@@ -104,8 +120,23 @@ pub struct ThresholdSummary {
     pub ok: bool,
     /// What was compared.
     pub value: Option<f64>,
+    /// Of a threshold with a window, where the value is from.
+    pub window: Option<WindowSummary>,
     /// For an unknown metric, the known one that was probably meant.
     pub probably_meant: Option<String>,
+}
+
+/// The windows of a threshold that has one.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct WindowSummary {
+    /// Windows that were compared.
+    pub windows: u64,
+    /// Those of them that did not hold.
+    pub crossed: u64,
+    /// When the worst began, in milliseconds of load.
+    pub from_ms: f64,
+    /// When it ended.
+    pub until_ms: f64,
 }
 
 /// Tag values that could not be kept apart.
@@ -119,14 +150,22 @@ pub struct OverflowSummary {
 
 impl Summary {
     /// Evaluates the thresholds and gathers everything that there is to say.
-    pub fn new(totals: &Totals, thresholds: &[Threshold], run: RunInfo, settings: &SummarySettings) -> Self {
+    pub fn new(
+        totals: &Totals,
+        thresholds: &[Threshold],
+        windows: &Windows,
+        run: RunInfo,
+        settings: &SummarySettings,
+    ) -> Self {
         let root_group = Group::root(totals);
         let groups: Vec<&str> = root_group.all_groups().iter().skip(1).map(|group| group.path.as_str()).collect();
         let blocks = if settings.full { breakdown::blocks(totals, &run, &groups, settings) } else { Vec::new() };
-        let metrics = metrics(totals, thresholds, &run, settings);
+        let metrics = metrics(totals, thresholds, windows, &run, settings);
         Self {
             passed: metrics.iter().flat_map(|metric| &metric.thresholds).all(|threshold| threshold.ok),
             trend_stats: settings.trend_stats.clone(),
+            fail_on_check: settings.fail_on_check,
+            min_rate_achieved: settings.min_rate_achieved,
             scenarios: breakdown::scenarios(totals, &run),
             names: breakdown::names(totals),
             answers: breakdown::answers(totals),
@@ -144,6 +183,17 @@ impl Summary {
             root_group,
             run,
         }
+    }
+
+    /// Whether a check failed that was not to.
+    pub fn failed_by_checks(&self) -> bool {
+        self.fail_on_check && self.root_group.all_checks().iter().any(|check| check.fails > 0)
+    }
+
+    /// The scenarios that started less than was asked for.
+    pub fn short_of_rate(&self) -> Vec<&Starts> {
+        let least = self.min_rate_achieved.unwrap_or(0.0);
+        self.run.starts.iter().filter(|starts| starts.share() < least).collect()
     }
 
     /// A metric as a whole.
@@ -184,7 +234,13 @@ impl MetricSummary {
 }
 
 /// Metrics with samples, the sub-metric that k6 always shows, and whatever thresholds ask for.
-fn metrics(totals: &Totals, thresholds: &[Threshold], run: &RunInfo, settings: &SummarySettings) -> Vec<MetricSummary> {
+fn metrics(
+    totals: &Totals,
+    thresholds: &[Threshold],
+    windows: &Windows,
+    run: &RunInfo,
+    settings: &SummarySettings,
+) -> Vec<MetricSummary> {
     let registry = totals.registry();
     let mut found: Vec<MetricSummary> = registry
         .metrics()
@@ -212,7 +268,7 @@ fn metrics(totals: &Totals, thresholds: &[Threshold], run: &RunInfo, settings: &
         };
         found.extend(part(&selector, "http_req_duration{expected_response:true}").filter(|part| part.has_samples));
     }
-    for threshold in thresholds {
+    for (index, threshold) in thresholds.iter().enumerate() {
         let text = threshold.selector_text.trim();
         let place = found.iter().position(|metric| metric.name == text).unwrap_or_else(|| {
             found.push(
@@ -220,8 +276,14 @@ fn metrics(totals: &Totals, thresholds: &[Threshold], run: &RunInfo, settings: &
             );
             found.len() - 1
         });
-        let outcome = threshold.evaluate(totals, run.duration);
-        found[place].thresholds.push(ThresholdSummary::new(threshold, &outcome, totals, settings.no_data));
+        let judged = windows.judged(index).filter(|judged| judged.windows > 0);
+        let outcome = judged
+            .and_then(|judged| judged.outcome())
+            // Without any value in any window there is none in all of them.
+            .unwrap_or_else(|| threshold.evaluate(totals, run.duration));
+        let mut summary = ThresholdSummary::new(threshold, &outcome, totals, settings.no_data);
+        summary.window = judged.and_then(WindowSummary::of);
+        found[place].thresholds.push(summary);
     }
     found.sort_by(|a, b| (&a.metric, &a.selector).cmp(&(&b.metric, &b.selector)));
     found
@@ -250,13 +312,23 @@ impl ThresholdSummary {
     fn new(threshold: &Threshold, outcome: &Outcome, totals: &Totals, policy: NoDataPolicy) -> Self {
         let unknown = outcome.verdict == Verdict::NoData { unknown_metric: true };
         Self {
-            expression: threshold.expression_text.clone(),
+            expression: threshold.label(),
             aggregation: threshold.expression.aggregation.to_string(),
             verdict: outcome.verdict,
             ok: !outcome.fails(policy),
             value: outcome.value,
+            window: None,
             probably_meant: if unknown { threshold.probably_meant(totals.registry()) } else { None },
         }
+    }
+}
+
+impl WindowSummary {
+    fn of(judged: Judged) -> Option<Self> {
+        let worst = judged.worst?;
+        let ms = |us: u64| Duration::from_micros(us).as_secs_f64() * 1e3;
+        let (from_ms, until_ms) = (ms(worst.from_us), ms(worst.until_us));
+        Some(Self { windows: judged.windows, crossed: judged.crossed, from_ms, until_ms })
     }
 }
 

@@ -33,6 +33,8 @@ pub struct RunInfo {
     pub aborted_by_threshold: bool,
     /// Why a scenario marked the whole run as failed, if one did.
     pub marked_failed: Option<String>,
+    /// How much of the load was started, of the scenarios that promise a number of iterations.
+    pub starts: Vec<Starts>,
     /// What `setup` returned.
     #[serde(skip)]
     pub setup_data: Option<Vec<u8>>,
@@ -42,6 +44,36 @@ pub struct RunInfo {
     /// Whether standard error is a terminal.
     #[serde(skip)]
     pub stderr_is_terminal: bool,
+}
+
+/// How much of a scenario's load was started.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Starts {
+    /// Its name.
+    pub scenario: String,
+    /// Iterations that were due.
+    pub due: u64,
+    /// Those of them that began.
+    pub started: u64,
+    /// Those that began, but more than a second after they were due.
+    pub late: u64,
+    /// For so many nanoseconds iterations were due, where there is a rate; `None` where their number is given.
+    pub due_for_ns: Option<u64>,
+}
+
+impl Starts {
+    /// Iterations that began when they were due.
+    #[must_use]
+    pub const fn in_time(&self) -> u64 {
+        self.started.saturating_sub(self.late)
+    }
+
+    /// Their share of those that were due; 1 if none was.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
+    pub fn share(&self) -> f64 {
+        if self.due == 0 { 1.0 } else { self.in_time() as f64 / self.due as f64 }
+    }
 }
 
 /// One scenario of the plan.

@@ -11,13 +11,16 @@
 
 mod expression;
 mod selector;
+mod windowed;
 
 use std::str::FromStr;
 use std::time::Duration;
 
 pub use expression::{Aggregation, Expression, Operator};
 pub use selector::Selector;
+pub use windowed::{Found, Judged, LEAST_WINDOW, LONGEST_WINDOW, MOST_WINDOWED, Windows};
 
+use crate::duration;
 use crate::field_error::{FieldError, nearest};
 use crate::metrics::{Aggregate, Kind, Registry, Totals};
 
@@ -39,6 +42,8 @@ pub struct Threshold {
     pub abort_on_fail: bool,
     /// For so long after the load began, crossing it does not end the load.
     pub delay_abort_eval: Duration,
+    /// Only the last so much of the load is compared, again and again; `None` for all of it.
+    pub window: Option<Duration>,
 }
 
 /// What became of a threshold.
@@ -99,6 +104,7 @@ impl Threshold {
             expression: parsed_expression,
             abort_on_fail: false,
             delay_abort_eval: Duration::ZERO,
+            window: None,
         })
     }
 
@@ -108,6 +114,22 @@ impl Threshold {
         self.abort_on_fail = true;
         self.delay_abort_eval = delay;
         self
+    }
+
+    /// The same threshold over the last `window` of the load.
+    #[must_use]
+    pub const fn over(mut self, window: Duration) -> Self {
+        self.window = Some(window);
+        self
+    }
+
+    /// The expression, with the window that it is about.
+    #[must_use]
+    pub fn label(&self) -> String {
+        match self.window {
+            None => self.expression_text.clone(),
+            Some(window) => format!("{} over {}", self.expression_text, duration::format(window)),
+        }
     }
 
     /// Checks that a metric of this kind has the aggregation.
@@ -142,11 +164,10 @@ impl Threshold {
         Ok(true)
     }
 
-    /// Compares what was measured after `elapsed` of load.
+    /// Compares all that was measured after `elapsed` of load, whether or not there is a window.
     pub fn evaluate(&self, totals: &Totals, elapsed: Duration) -> Outcome {
-        let without = |verdict| Outcome { verdict, value: None, has_samples: false };
         let Some(metric) = totals.registry().lookup(&self.selector.metric) else {
-            return without(Verdict::NoData { unknown_metric: true });
+            return Outcome::without(Verdict::NoData { unknown_metric: true });
         };
         let kind = totals.registry().descriptor(metric).kind;
         let selected;
@@ -156,21 +177,7 @@ impl Threshold {
             selected = totals.select(metric, &self.selector.pairs());
             selected.as_ref()
         };
-        let has_samples = measured.is_some();
-        let nothing_yet = Aggregate::new(kind);
-        let Some(value) = self.expression.aggregation.of(measured.unwrap_or(&nothing_yet), elapsed) else {
-            return without(Verdict::Unfit(kind));
-        };
-        let holds = self.expression.holds(value);
-        let verdict = match (has_samples, kind) {
-            (true, _) if holds => Verdict::Passed,
-            (true, _) => Verdict::Crossed,
-            // Nothing was counted, which is a number too. Behind a selector it may as well be a typing error: say so.
-            (false, Kind::Counter) if !holds => Verdict::Crossed,
-            (false, Kind::Counter) if self.selector.tags.is_empty() => Verdict::Passed,
-            (false, _) => return without(Verdict::NoData { unknown_metric: false }),
-        };
-        Outcome { verdict, value: Some(value), has_samples }
+        judge(&self.expression, kind, measured, self.selector.tags.is_empty(), elapsed)
     }
 
     /// Whether the load must end because of this outcome after `elapsed` of load. A counter that has not begun to count
@@ -189,7 +196,36 @@ impl Threshold {
     }
 }
 
+/// Compares what was measured of a metric, or of the part of it that a selector is about, in so much time.
+fn judge(
+    expression: &Expression,
+    kind: Kind,
+    measured: Option<&Aggregate>,
+    whole_metric: bool,
+    elapsed: Duration,
+) -> Outcome {
+    let has_samples = measured.is_some();
+    let nothing_yet = Aggregate::new(kind);
+    let Some(value) = expression.aggregation.of(measured.unwrap_or(&nothing_yet), elapsed) else {
+        return Outcome::without(Verdict::Unfit(kind));
+    };
+    let holds = expression.holds(value);
+    let verdict = match (has_samples, kind) {
+        (true, _) if holds => Verdict::Passed,
+        (true, _) => Verdict::Crossed,
+        // Nothing was counted, which is a number too. Behind a selector it may as well be a typing error: say so.
+        (false, Kind::Counter) if !holds => Verdict::Crossed,
+        (false, Kind::Counter) if whole_metric => Verdict::Passed,
+        (false, _) => return Outcome::without(Verdict::NoData { unknown_metric: false }),
+    };
+    Outcome { verdict, value: Some(value), has_samples }
+}
+
 impl Outcome {
+    const fn without(verdict: Verdict) -> Self {
+        Self { verdict, value: None, has_samples: false }
+    }
+
     /// Whether the run fails because of it.
     pub const fn fails(&self, policy: NoDataPolicy) -> bool {
         match (self.verdict, policy) {
@@ -212,11 +248,13 @@ impl FromStr for NoDataPolicy {
     }
 }
 
-/// The first threshold that ends the load now, if any.
+/// The first threshold over all of the load that ends it now, if any.
 pub fn first_to_abort<'a>(thresholds: &'a [Threshold], totals: &Totals, elapsed: Duration) -> Option<&'a Threshold> {
     thresholds
         .iter()
-        .filter(|threshold| threshold.abort_on_fail && elapsed >= threshold.delay_abort_eval)
+        .filter(|threshold| {
+            threshold.window.is_none() && threshold.abort_on_fail && elapsed >= threshold.delay_abort_eval
+        })
         .find(|threshold| threshold.aborts(&threshold.evaluate(totals, elapsed), elapsed))
 }
 

@@ -26,7 +26,8 @@ const TESTED_ELSEWHERE: [(&str, &str); 1] = [("target-server.md", "target-server
 /// The page whose `rust` blocks are the crate that its commands run.
 const WALKTHROUGH: &str = "first-scenario.md";
 /// Pages whose commands are run on the shipped scenarios.
-const SESSIONS: [&str; 5] = ["scenarios.md", "summary.md", "granting.md", "from-k6.md", "results-file.md"];
+const SESSIONS: [&str; 6] =
+    ["scenarios.md", "summary.md", "granting.md", "from-k6.md", "results-file.md", "run-control.md"];
 
 fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the runtime lies in the repository")
@@ -234,7 +235,9 @@ fn the_summary_looks_as_its_guide_shows() {
         let path: PathBuf = folder.join(format!("flashcrowd_runtime__output__text__tests__{name}.snap"));
         std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
     };
-    let printed = [snapshot("a_stormy_run"), snapshot("too_many_series"), snapshot("the_verdict_says_why")].concat();
+    let snapshots =
+        ["a_stormy_run", "too_many_series", "the_verdict_says_why", "a_threshold_with_a_window_has_the_worst_one"];
+    let printed = snapshots.map(snapshot).concat();
     let printed: Vec<String> = printed.lines().map(|line| line.trim().to_owned()).collect();
     for block in blocks_in(&text, "text") {
         let mut lines = printed.iter();

@@ -11,6 +11,7 @@ mod load;
 mod new_crate;
 mod omission;
 mod report;
+mod run_control;
 mod scenarios;
 mod sdk;
 mod shapes;

@@ -53,6 +53,8 @@ pub struct RunSettings {
     pub memory_limit_bytes: usize,
     /// Computing time of one iteration.
     pub cpu_limit: Duration,
+    /// Runs every scenario function once.
+    pub once: bool,
     /// Makes randomness repeatable; `None` for another one each time.
     pub seed: Option<u64>,
     /// Worker threads; `None` for one per core.
@@ -61,6 +63,10 @@ pub struct RunSettings {
     pub max_series: usize,
     /// What a threshold without samples means.
     pub no_data: NoDataPolicy,
+    /// A check that fails fails the run.
+    pub fail_on_check: bool,
+    /// The share of the iterations that were due which each scenario must start; `None` for no such rule.
+    pub min_rate_achieved: Option<f64>,
     /// How the load is scaled.
     pub scale: Scale,
     /// How much the summary tells.
@@ -141,7 +147,12 @@ impl RunArgs {
         for value in env.values() {
             grants.allow_urls_in(value);
         }
+        let once = self.once || is_set(variable("ONCE"));
+        if once {
+            self.check_once()?;
+        }
         Ok(RunSettings {
+            once,
             config: self.options.config.clone().or_else(|| variable("CONFIG").map(PathBuf::from)),
             env,
             grants,
@@ -155,15 +166,28 @@ impl RunArgs {
                 .max_series
                 .as_deref()
                 .map_or(Ok(DEFAULT_MAX_SERIES), |text| at_most("--max-series", text, u64::MAX))?,
-            no_data: self.no_data.as_deref().map_or(Ok(NoDataPolicy::default()), str::parse)?,
+            no_data: self
+                .no_data
+                .clone()
+                .or_else(|| variable("NO_DATA"))
+                .as_deref()
+                .map_or(Ok(NoDataPolicy::default()), str::parse)?,
+            fail_on_check: self.fail_on_check || is_set(variable("FAIL_ON_CHECK")),
+            min_rate_achieved: self
+                .min_rate_achieved
+                .clone()
+                .or_else(|| variable("MIN_RATE_ACHIEVED"))
+                .as_deref()
+                .map(share)
+                .transpose()?,
             scale: self.options.scale()?,
             summary_mode: self.summary_mode(variable)?,
             summary_export: self.summary_export.clone().or_else(|| variable("SUMMARY_EXPORT").map(PathBuf::from)),
-            results: self.results(variable),
+            results: if once { Destination::Nowhere } else { self.results(variable) },
             quiet: self.quiet,
             verbose: self.verbose,
             no_color: self.no_color
-                || variable("NO_COLOR").is_some_and(|value| value != "false" && value != "0")
+                || is_set(variable("NO_COLOR"))
                 || process("NO_COLOR").is_some_and(|value| !value.is_empty()),
         })
     }
@@ -186,13 +210,36 @@ impl RunArgs {
         }
     }
 
+    /// What says how much load there is means nothing for one iteration of everything.
+    fn check_once(&self) -> Result<(), FieldError> {
+        let options = &self.options;
+        let given = [
+            ("--vus", options.vus.is_some()),
+            ("--duration", options.duration.is_some()),
+            ("--iterations", options.iterations.is_some()),
+            ("--stage", !options.stages.is_empty()),
+            ("--rps", options.rps.is_some()),
+            ("--min-iteration-duration", options.min_iteration_duration.is_some()),
+            ("--scale-load", options.scale_load.is_some()),
+            ("--scale-time", options.scale_time.is_some()),
+            ("--min-rate-achieved", self.min_rate_achieved.is_some()),
+            ("--results", self.results.is_some()),
+        ];
+        match given.into_iter().find(|(_, is_given)| *is_given) {
+            None => Ok(()),
+            Some((flag, _)) => {
+                let problem = "has no meaning beside --once, which runs every scenario function once and records nothing; leave one \
+                               of them out";
+                Err(FieldError::bare(flag, problem))
+            }
+        }
+    }
+
     fn results(&self, variable: impl Fn(&str) -> Option<String>) -> Destination {
         match &self.results {
             _ if self.no_results => Destination::Nowhere,
             Some(path) => Destination::File(path.clone()),
-            None if variable("NO_RESULTS").is_some_and(|value| value != "false" && value != "0") => {
-                Destination::Nowhere
-            }
+            None if is_set(variable("NO_RESULTS")) => Destination::Nowhere,
             None => variable("RESULTS").map_or(Destination::Default, |path| Destination::File(path.into())),
         }
     }
@@ -203,9 +250,7 @@ impl RunArgs {
         }
         match variable("SUMMARY_MODE") {
             Some(text) => mode_of("SUMMARY_MODE", &text),
-            None if variable("NO_SUMMARY").is_some_and(|value| value != "false" && value != "0") => {
-                Ok(SummaryMode::Disabled)
-            }
+            None if is_set(variable("NO_SUMMARY")) => Ok(SummaryMode::Disabled),
             None => Ok(SummaryMode::default()),
         }
     }
@@ -238,6 +283,19 @@ fn mode_of(name: &str, text: &str) -> Result<SummaryMode, FieldError> {
 fn is_variable_name(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+/// Whether a variable that stands for a flag says yes.
+fn is_set(variable: Option<String>) -> bool {
+    variable.is_some_and(|value| value != "false" && value != "0")
+}
+
+fn share(text: &str) -> Result<f64, FieldError> {
+    let share = text.trim().parse::<f64>().ok().filter(|share| *share > 0.0 && *share <= 1.0);
+    share.ok_or_else(|| {
+        let problem = "is no share; give a number above 0 and at most 1, such as 0.95";
+        FieldError::new("--min-rate-achieved", format!("\"{text}\""), problem)
+    })
 }
 
 fn seed(text: &str) -> Result<u64, FieldError> {

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::drive::Shard;
 use crate::shard::control::Control;
+use crate::shard::progress::LATE;
 use crate::shard::{EndedIteration, Iteration, Observer, Outcome, VirtualUser, VuFactory};
 
 /// Runs an iteration; `due` is when it was meant to start, in an open model.
@@ -29,6 +30,9 @@ pub(super) async fn iterate<F: VuFactory, O: Observer>(
     };
     progress.busy_vus.fetch_add(1, Relaxed);
     let started = Instant::now();
+    if due.is_some_and(|due| started.saturating_duration_since(due) > LATE) {
+        progress.late.fetch_add(1, Relaxed);
+    }
     let end = {
         let running = pin!(vu.iterate(&iteration));
         control.unless_interrupted(running).await

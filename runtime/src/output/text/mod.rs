@@ -6,17 +6,18 @@
 
 mod metrics;
 mod notes;
+pub mod once;
 mod style;
 mod tables;
 mod thresholds;
+mod verdict;
 
 use std::str::FromStr;
 
 use self::style::{Paint, Style, plain};
 use super::{Rendering, numbers};
 use crate::field_error::FieldError;
-use crate::summary::{Block, Summary, ThresholdSummary};
-use crate::threshold::Verdict;
+use crate::summary::{Block, Summary};
 
 /// How much the text says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -102,62 +103,6 @@ impl Page<'_> {
         let checks: Vec<String> = block.checks.iter().map(|check| self.check(check, "")).collect();
         let body = joined(&[description, checks.join("\n"), self.metric_sections(&block.metrics)]);
         self.section(&format!("{}: {}", block.kind, plain(&block.name)), &body)
-    }
-
-    /// The last line: whether the run passed, why, and which run it was.
-    fn verdict(&self) -> String {
-        let run = &self.summary.run;
-        let thresholds: Vec<_> = self.summary.metrics.iter().flat_map(|metric| &metric.thresholds).collect();
-        let failing = thresholds.iter().filter(|threshold| !threshold.ok).count();
-        let no_data =
-            |threshold: &&&ThresholdSummary| threshold.ok && matches!(threshold.verdict, Verdict::NoData { .. });
-        let without_data = thresholds.iter().filter(no_data).count();
-        let (style, word, mut reasons) = match (thresholds.len(), failing) {
-            (0, _) => (Style::Faint, "- NO VERDICT", vec!["no thresholds were set".to_owned()]),
-            (all, 0) if without_data == all => {
-                (Style::Yellow, "- NO VERDICT", vec!["no threshold has data to judge".to_owned()])
-            }
-            (all, 0) if without_data > 0 => {
-                let holding = all - without_data;
-                (Style::Green, "✓ PASSED", vec![format!("{holding} of {all} thresholds hold, the others have no data")])
-            }
-            (1, 0) => (Style::Green, "✓ PASSED", vec!["the threshold holds".to_owned()]),
-            (all, 0) => (Style::Green, "✓ PASSED", vec![format!("all {all} thresholds hold")]),
-            (1, _) => (Style::Red, "✗ FAILED", vec!["the threshold does not hold".to_owned()]),
-            (all, 1) => (Style::Red, "✗ FAILED", vec![format!("1 of {all} thresholds does not hold")]),
-            (all, _) => (Style::Red, "✗ FAILED", vec![format!("{failing} of {all} thresholds do not hold")]),
-        };
-        let (style, word) = match (&run.marked_failed, &run.stopped_early) {
-            (Some(reason), _) => {
-                reasons.insert(0, format!("the scenario failed the run: {reason}"));
-                (Style::Red, "✗ FAILED")
-            }
-            (None, Some(_)) if run.aborted_by_threshold => (Style::Red, "✗ FAILED"),
-            // A run that was cut short proves nothing by thresholds that hold so far.
-            (None, Some(_)) if failing == 0 => (Style::Yellow, "- STOPPED EARLY"),
-            _ => (style, word),
-        };
-        // Thresholds that hold over no answer at all, or over no whole iteration, are no good news.
-        let useless =
-            [(self.nothing_answered(), "every request failed"), (self.nothing_completed(), "every iteration failed")];
-        for (_, reason) in useless.iter().filter(|(is_so, _)| *is_so) {
-            reasons.push((*reason).to_owned());
-        }
-        let (style, word) = match word {
-            "✓ PASSED" if useless.iter().any(|(is_so, _)| *is_so) => (Style::Yellow, "! PASSED"),
-            _ => (style, word),
-        };
-        if let Some(reason) = &run.stopped_early {
-            reasons.push(format!("stopped early: {reason}"));
-        }
-        let duration = numbers::time(run.duration.as_secs_f64() * 1e3, None);
-        let which = format!("{}, {duration}, seed {}", run.name, run.seed);
-        format!(
-            "  {}  {}  {}",
-            self.paint.with(style, word),
-            plain(&reasons.join("; ")),
-            self.paint.with(Style::Faint, &format!("({})", plain(&which)))
-        )
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::style::{Style, pad_left, plain, width};
 use super::{Page, numbers};
-use crate::summary::MetricValue;
+use crate::summary::{MetricValue, Starts};
 
 /// Distinct messages shown; the rest is counted.
 const MAX_MESSAGES: usize = 10;
@@ -85,6 +85,7 @@ impl Page<'_> {
 
     /// Where the load was not what the plan asked for.
     fn schedule_notes(&self, notes: &mut Vec<String>) {
+        notes.extend(self.summary.run.starts.iter().filter(|starts| starts.in_time() < starts.due).map(less_than_due));
         let dropped = self.summary.count("dropped_iterations");
         let open_model = self.summary.run.scenarios.iter().any(|scenario| scenario.executor.ends_with("-arrival-rate"));
         if dropped > 0 && open_model {
@@ -167,4 +168,28 @@ fn wrapped(text: &str, indent: &str) -> String {
 /// `1 request`, `2 requests`.
 fn counted(count: u64, thing: &str) -> String {
     if count == 1 { format!("1 {thing}") } else { format!("{count} {thing}s") }
+}
+
+/// What was wanted of a scenario, and what was achieved.
+#[expect(clippy::cast_precision_loss, reason = "counts and times stay far below 2^53")]
+fn less_than_due(starts: &Starts) -> String {
+    let dropped = starts.due.saturating_sub(starts.started);
+    let share = numbers::percent(starts.share());
+    let missed = [(dropped, "did not start"), (starts.late, "started more than a second late")];
+    let missed: Vec<String> =
+        missed.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+    let missed = missed.join(", ");
+    match starts.due_for_ns.map(|ns| ns as f64 / 1e9).filter(|seconds| *seconds > 0.0) {
+        Some(seconds) => format!(
+            "`{}` did not reach its load: {:.2} of {:.2} iterations/s started in time ({share}); of {} that were due, {missed}.",
+            starts.scenario,
+            starts.in_time() as f64 / seconds,
+            starts.due as f64 / seconds,
+            starts.due
+        ),
+        None => format!(
+            "`{}` did not reach its load: {} of {} iterations started ({share}).",
+            starts.scenario, starts.started, starts.due
+        ),
+    }
 }

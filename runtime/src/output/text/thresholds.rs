@@ -3,7 +3,7 @@
 use super::style::{Style, plain};
 use super::{Page, numbers};
 use crate::metrics::Kind;
-use crate::summary::{MetricSummary, ThresholdSummary};
+use crate::summary::{MetricSummary, ThresholdSummary, WindowSummary};
 use crate::threshold::{Aggregation, Verdict};
 
 impl Page<'_> {
@@ -29,7 +29,8 @@ impl Page<'_> {
         };
         let found = match threshold.verdict {
             Verdict::Passed | Verdict::Crossed => {
-                format!("{}={}", threshold.aggregation, self.compared(metric, threshold))
+                let found = format!("{}={}", threshold.aggregation, self.compared(metric, threshold));
+                threshold.window.as_ref().map_or(found.clone(), |window| found + &windows(window))
             }
             Verdict::NoData { unknown_metric: false } if metric.selector.is_some() => {
                 "no data: no sample has these tags".to_owned()
@@ -53,5 +54,16 @@ impl Page<'_> {
             (Kind::Counter, "rate") => format!("{}/s", shown(value)),
             _ => shown(value),
         }
+    }
+}
+
+/// Which window the value is from, and how many there were.
+fn windows(window: &WindowSummary) -> String {
+    let at = |ms: f64| numbers::time(ms, None);
+    let place = format!(" from {} to {}", at(window.from_ms), at(window.until_ms));
+    match (window.crossed, window.windows) {
+        (_, 1) => place,
+        (0, all) => format!("{place}, the worst of {all} windows"),
+        (crossed, all) => format!("{place}; crossed in {crossed} of {all} windows"),
     }
 }
