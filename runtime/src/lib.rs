@@ -1,6 +1,7 @@
 //! The load-test runtime as a library: `ARCHITECTURE.md` follows the data through it.
 
 pub mod cli;
+pub mod data;
 pub mod destinations;
 pub mod display;
 pub mod duration;
@@ -27,6 +28,7 @@ pub mod results;
 pub mod run;
 pub mod scheduler;
 pub mod shard;
+pub mod shared;
 pub mod signals;
 pub mod stop;
 pub mod summary;

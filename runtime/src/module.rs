@@ -272,6 +272,9 @@ pub struct Description {
     /// The environment variables it reads.
     #[serde(default)]
     pub env: Vec<EnvVar>,
+    /// The tables that it cannot do without.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub data: Vec<DataTable>,
     /// The scenario functions, in the order of their indices.
     #[serde(default)]
     pub functions: Vec<Function>,
@@ -319,6 +322,33 @@ pub struct EnvVar {
     /// What it is for.
     #[serde(default)]
     pub help: String,
+}
+
+/// A table that a module reads.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct DataTable {
+    /// What `--data` must call it.
+    pub name: String,
+    /// Columns that it must have.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub columns: Vec<String>,
+    /// What is in it.
+    #[serde(default)]
+    pub help: String,
+}
+
+impl DataTable {
+    /// Its columns and what is in it.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        let columns = self.columns.join(", ");
+        match (columns.is_empty(), self.help.is_empty()) {
+            (true, true) => "it does not say what is in it".to_owned(),
+            (true, false) => self.help.clone(),
+            (false, true) => format!("columns {columns}"),
+            (false, false) => format!("columns {columns}: {}", self.help),
+        }
+    }
 }
 
 /// A scenario function.

@@ -13,6 +13,7 @@ mod stages;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::data::TableFile;
 use crate::display::Display;
 use crate::exit::Exit;
 use crate::grants::Grants;
@@ -41,6 +42,8 @@ pub struct Request {
     pub flags: Options,
     /// What `-e` gives.
     pub env: Vec<(String, String)>,
+    /// The files of `--data`.
+    pub data: Vec<TableFile>,
     /// Who may be called.
     pub grants: Grants,
     /// What flags say of the network.

@@ -83,6 +83,8 @@ pub enum IterationEnd {
     Completed,
     /// It panicked, trapped or returned an error.
     Failed,
+    /// It ended the load, and itself with it.
+    Interrupted,
 }
 
 /// How an iteration ended.
@@ -92,7 +94,7 @@ pub enum Outcome {
     Completed,
     /// It panicked, trapped or returned an error.
     Failed,
-    /// Its time was up.
+    /// Its time was up, or it ended the load and itself with it.
     Interrupted,
 }
 
@@ -101,6 +103,7 @@ impl From<IterationEnd> for Outcome {
         match end {
             IterationEnd::Completed => Self::Completed,
             IterationEnd::Failed => Self::Failed,
+            IterationEnd::Interrupted => Self::Interrupted,
         }
     }
 }

@@ -67,6 +67,9 @@ pub enum CallError {
     /// The module aborted the test.
     #[error("aborted: {0}")]
     Aborted(String),
+    /// The module found no row left, and ended the load.
+    #[error("{0}")]
+    RanOut(String),
     /// The module trapped, or there is no instance of it to call.
     #[error("{0}")]
     Trapped(String),
@@ -331,6 +334,7 @@ fn explain(trap: &wasmtime::Error, state: &mut VuState) -> CallError {
     match state.departure.take() {
         Some(Departure::FailIteration(reason)) => return CallError::Failed(reason),
         Some(Departure::Abort(reason)) => return CallError::Aborted(reason),
+        Some(Departure::RunOut(reason)) => return CallError::RanOut(reason),
         None => {}
     }
     let text = if let Some(message) = panic {

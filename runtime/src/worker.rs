@@ -93,6 +93,8 @@ impl VirtualUser for WasmVu {
             Ok(()) => IterationEnd::Completed,
             // The whole load is being interrupted, this iteration with it.
             Err(CallError::Aborted(_)) => std::future::pending().await,
+            // It has no row to go on with, which is nobody's failure; the load ends.
+            Err(CallError::RanOut(_)) => return IterationEnd::Interrupted,
             Err(error) => {
                 let number = self.vu.iterations().saturating_sub(1);
                 self.tell(Source::Vu { vu: iteration.vu_id, iteration: number }, &error.to_string());

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::options::{EnvVar, Options};
+use crate::options::{DataTable, EnvVar, Options};
 use crate::registry::{self, Package, ScenarioFunction};
 
 /// The version of the contract (`wit/`) that this crate is built against.
@@ -22,6 +22,8 @@ struct Description<'a> {
     description: &'a str,
     authors: Vec<&'a str>,
     env: &'a [EnvVar],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    data: &'a [DataTable],
     functions: &'a [Function<'a>],
     setup: bool,
     vu_init: bool,
@@ -75,6 +77,7 @@ fn description<'a>(options: &'a Options, package: &'a Package, functions: &'a [F
             None => package.authors.split(':').filter(|author| !author.is_empty()).collect(),
         },
         env: &about.env,
+        data: &about.data,
         functions,
         setup: registry::setup().is_some(),
         vu_init: registry::vu_init().is_some(),

@@ -12,5 +12,6 @@ guides! {
     FirstScenario = "first-scenario.md";
     LifeCycle = "life-cycle.md";
     Scenarios = "scenarios.md";
+    Data = "data.md";
     FromK6 = "from-k6.md";
 }

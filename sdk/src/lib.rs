@@ -144,7 +144,7 @@
 extern crate self as flashcrowd;
 
 mod check;
-mod data;
+pub mod data;
 mod describe;
 mod env;
 pub mod exec;
@@ -161,6 +161,8 @@ mod options;
 pub mod random;
 mod registry;
 mod result;
+mod setup_data;
+pub mod shared;
 mod summary;
 mod tags;
 pub mod test;
@@ -289,8 +291,9 @@ pub use group::group;
 pub use log;
 pub use metrics::{Counter, Gauge, Rate, Trend};
 pub use options::{
-    ConstantArrivalRate, ConstantVus, EnvVar, ExternallyControlled, Options, PerVuIterations, RampingArrivalRate,
-    RampingVus, Scenario, SharedIterations, Span, Stage, Threshold, hours, millis, mins, secs, stage,
+    ConstantArrivalRate, ConstantVus, DataTable, EnvVar, ExternallyControlled, Options, PerVuIterations,
+    RampingArrivalRate, RampingVus, Scenario, SharedIterations, Span, Stage, Threshold, hours, millis, mins, secs,
+    stage,
 };
 pub use summary::{IntoSummary, Summary};
 pub use text::{Bytes, Sample, Seconds, Text};
@@ -305,10 +308,10 @@ pub mod prelude {
 
     pub use crate::http::{self, Response};
     pub use crate::{
-        Check, ConstantArrivalRate, ConstantVus, Counter, EnvVar, ExternallyControlled, Gauge, Options,
-        PerVuIterations, RampingArrivalRate, RampingVus, Rate, SharedIterations, Summary, Threshold, Trend, check, env,
-        env_or, env_parse, exec, fail, group, hours, log, millis, mins, pacing, random, secs, sleep, stage, test,
-        think_time, url,
+        Check, ConstantArrivalRate, ConstantVus, Counter, DataTable, EnvVar, ExternallyControlled, Gauge, Options,
+        PerVuIterations, RampingArrivalRate, RampingVus, Rate, SharedIterations, Summary, Threshold, Trend, check,
+        data, env, env_or, env_parse, exec, fail, group, hours, log, millis, mins, pacing, random, secs, shared, sleep,
+        stage, test, think_time, url,
     };
 }
 

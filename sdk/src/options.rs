@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 pub(crate) use about::About;
-pub use about::EnvVar;
+pub use about::{DataTable, EnvVar};
 pub use duration::{Span, hours, millis, mins, secs};
 pub use executor::{
     ConstantArrivalRate, ConstantVus, ExternallyControlled, PerVuIterations, RampingArrivalRate, RampingVus, Scenario,
@@ -343,6 +343,22 @@ impl Options {
             "the environment variable {name} is declared twice; declare it once"
         );
         self.about.env.push(variable);
+        self
+    }
+
+    /// Declares a table that the scenario cannot do without: a run without `--data NAME=FILE` is refused before the load.
+    ///
+    /// # Panics
+    /// If it is declared already.
+    #[track_caller]
+    pub fn data(mut self, table: impl Into<DataTable>) -> Self {
+        let table = table.into();
+        let name = table.name();
+        assert!(
+            self.about.data.iter().all(|known| known.name() != name),
+            "the table {name} is declared twice; declare it once"
+        );
+        self.about.data.push(table);
         self
     }
 }

@@ -2,13 +2,13 @@
 
 pub use inventory;
 
-pub use crate::data::{encode_data, owned_data, with_data};
 pub use crate::http::UrlWriter;
 pub use crate::registry::{
     At, HandleSummaryFunction, OptionsFunction, Package, ScenarioFunction, SetupFunction, TeardownFunction,
     VuInitFunction,
 };
 pub use crate::result::{Outcome, error_text, fallible};
+pub use crate::setup_data::{encode_data, owned_data, with_data};
 pub use crate::summary::{into_files, summary_data};
 pub use crate::{__at as at, __package as package};
 

@@ -23,8 +23,10 @@
 //! # }
 //! ```
 
-use serde_json::Value;
+use serde::Serialize;
+use serde_json::{Map, Value};
 
+use crate::host::data::Row;
 use crate::{IntoSummary, Summary, host, lifecycle};
 
 /// What the module says about itself, as `runtime inspect --json` shows it.
@@ -69,6 +71,56 @@ pub fn run(function: &str) -> Result<(), String> {
     match index.and_then(|index| u32::try_from(index).ok()) {
         Some(index) => lifecycle::run(index),
         None => panic!("no scenario function is named {function:?}; there is {}", module["functions"]),
+    }
+}
+
+/// Makes a table for [`data::table`](crate::data::table) on this thread, of values that become JSON objects, as `--data NAME=FILE.json`
+/// would. A table of this name that was there is replaced.
+///
+/// ```
+/// use flashcrowd::prelude::*;
+///
+/// flashcrowd::testing::table("users", [json!({"id": 1}), json!({"id": 2})]);
+/// assert_eq!(data::table("users").len(), 2);
+/// ```
+///
+/// # Panics
+/// If there is no row, or one is no JSON object.
+pub fn table<T: Serialize>(name: &str, rows: impl IntoIterator<Item = T>) {
+    let objects = rows.into_iter().map(|row| match serde_json::to_value(row) {
+        Ok(Value::Object(object)) => object,
+        Ok(other) => panic!("a row of the table `{name}` is {other}, which is no object"),
+        Err(error) => panic!("a row of the table `{name}` cannot be written as JSON: {error}"),
+    });
+    let objects: Vec<Map<String, Value>> = objects.collect();
+    let first = objects.first().unwrap_or_else(|| panic!("the table `{name}` has no row; give it one at least"));
+    let columns = first.keys().cloned().collect();
+    let rows = objects.into_iter().map(|object| Row::Object(Value::Object(object).to_string())).collect();
+    host::data::keep(name, columns, rows);
+}
+
+/// Makes a table for [`data::table`](crate::data::table) on this thread, of the text of a CSV file. A table of this name that was there
+/// is replaced.
+///
+/// ```
+/// use flashcrowd::prelude::*;
+///
+/// flashcrowd::testing::csv_table("users", "id,name\n1,ann\n2,bob\n");
+/// assert_eq!(data::table("users").next::<(u32, String)>(), (1, "ann".to_owned()));
+/// ```
+///
+/// # Panics
+/// If it is no CSV, or has no row.
+pub fn csv_table(name: &str, text: &str) {
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    let words = |record: &csv::StringRecord| record.iter().map(ToOwned::to_owned).collect::<Vec<String>>();
+    let columns = reader.headers().map(words);
+    let rows: Result<Vec<Row>, csv::Error> =
+        reader.records().map(|record| record.map(|record| Row::Values(words(&record)))).collect();
+    match (columns, rows) {
+        (Ok(columns), Ok(rows)) if !rows.is_empty() => host::data::keep(name, columns, rows),
+        (Err(error), _) | (_, Err(error)) => panic!("the table `{name}` is no CSV: {error}"),
+        _ => panic!("the table `{name}` has no row; give it one at least"),
     }
 }
 

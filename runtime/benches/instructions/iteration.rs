@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
+use flashcrowd_runtime::data::Tables;
 use flashcrowd_runtime::engine::{Engine, EngineOptions};
 use flashcrowd_runtime::executor::ScenarioSpec;
 use flashcrowd_runtime::executor::shared_iterations::SharedIterations;
@@ -17,6 +18,7 @@ use flashcrowd_runtime::metrics::{Aggregate, Aggregator, Recorder, Registry, Sys
 use flashcrowd_runtime::module::Module;
 use flashcrowd_runtime::scheduler::Schedule;
 use flashcrowd_runtime::shard::Placement;
+use flashcrowd_runtime::shared::Shared;
 use flashcrowd_runtime::stop::StopToken;
 use flashcrowd_runtime::worker::{Rules, worker};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -105,6 +107,8 @@ fn test(registry: &Arc<Registry>, url: String) -> TestContext {
         scenarios: vec![scenario],
         env,
         tags: registry.intern(&[]),
+        data: Tables::default(),
+        shared: Shared::default(),
         setup_data: OnceLock::new(),
         started_at: OnceLock::new(),
         progress: OnceLock::new(),

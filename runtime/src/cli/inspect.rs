@@ -132,6 +132,12 @@ fn as_text(inspected: &Inspected, plan: &Plan, shown: &str) -> String {
         };
         line(format_args!("  {} ({need}) {}", variable.name, variable.help));
     }
+    if !description.data.is_empty() {
+        line(format_args!("\nData"));
+    }
+    for table in &description.data {
+        line(format_args!("  {} ({})", table.name, table.in_words()));
+    }
     line(format_args!("\nScenarios"));
     for scenario in &plan.scenarios {
         line(format_args!("  {}: {}, {}", scenario.spec.name, scenario.spec.executor.name(), scenario.spec.describe()));
@@ -187,6 +193,9 @@ fn command(description: &Description, module: &str) -> String {
     let mut command = format!("runtime run {module}");
     for variable in required {
         let _ = write!(command, " -e {}=VALUE", variable.name);
+    }
+    for table in &description.data {
+        let _ = write!(command, " --data {}=FILE", table.name);
     }
     for host in hosts(description) {
         let _ = write!(command, " --allow-host {host}");

@@ -45,6 +45,7 @@ fn request(args: &RunArgs) -> Result<Request, FieldError> {
         environment: Options::from_environment(environment())?,
         flags: args.options.layer()?,
         env: settings.env.into_iter().collect(),
+        data: settings.data,
         grants: settings.grants,
         network: settings.network,
         allow_write: settings.allow_write,

@@ -150,6 +150,11 @@ pub struct RunArgs {
     #[command(flatten)]
     pub options: OptionArgs,
 
+    /// A table that the scenario reads: a .csv file, a .json file with an array of objects, or a .jsonl or .ndjson file with an
+    /// object per line. It is read once and shared by all virtual users. Repeatable
+    #[arg(long = "data", value_name = "NAME=FILE", help_heading = "Scenario")]
+    pub data: Vec<String>,
+
     /// A host that the scenario may call: host, host:port, *.suffix, an address, or a network such as 10.0.0.0/8.
     /// Repeatable, or with commas [default: none but the hosts of URLs given by -e]
     #[arg(long = "allow-host", value_name = "HOST", help_heading = "Grants and limits")]

@@ -7,6 +7,7 @@ wasmtime::component::bindgen!({
     imports: {
         "flashcrowd:scenario/http.send": async | trappable,
         "flashcrowd:scenario/timer.sleep": async | trappable,
+        "flashcrowd:scenario/shared.pop-within": async | trappable,
         default: trappable,
     },
     exports: { default: async },

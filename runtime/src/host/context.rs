@@ -7,11 +7,13 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 
 use super::series_cache::SeriesCache;
+use crate::data::Tables;
 use crate::http::{ClientSettings, HttpDebug};
 use crate::log::Log;
 use crate::metrics::{Recorder, Registry, TagSetId};
 use crate::problems::Problems;
 use crate::shard::progress::Progress;
+use crate::shared::Shared;
 use crate::stop::StopToken;
 
 /// One test.
@@ -41,6 +43,10 @@ pub struct TestContext {
     pub env: Arc<BTreeMap<String, String>>,
     /// The tags of every sample.
     pub tags: TagSetId,
+    /// What `--data` gave.
+    pub data: Tables,
+    /// What the virtual users share.
+    pub shared: Shared,
     /// Filled in by `setup`.
     pub setup_data: OnceLock<Bytes>,
     /// When the load began, by the wall clock.

@@ -58,6 +58,8 @@ pub enum Departure {
     FailIteration(String),
     /// It called `abort`.
     Abort(String),
+    /// It called `run-out`.
+    RunOut(String),
 }
 
 /// The data of an instance's store.

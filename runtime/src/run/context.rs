@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use crate::data::Tables;
 use crate::grants::Grants;
 use crate::host::context::{InstanceLimits, ScenarioContext, TestContext};
 use crate::http::{ClientSettings, RateLimit};
 use crate::log::Log;
 use crate::metrics::{DEFAULT_MAX_SERIES, Registry, SystemTag, SystemTags, TagSetId};
 use crate::plan::{Plan, PlannedScenario};
+use crate::shared::Shared;
 use crate::stop::StopToken;
 
 /// Computing time that `describe` may take: it only says what a module is.
@@ -30,6 +32,8 @@ pub(crate) fn sandbox(log: Log, memory_bytes: usize) -> Arc<TestContext> {
         scenarios: Vec::new(),
         env: Arc::default(),
         tags: TagSetId::EMPTY,
+        data: Tables::default(),
+        shared: Shared::default(),
         setup_data: OnceLock::new(),
         started_at: OnceLock::new(),
         progress: OnceLock::new(),
@@ -47,11 +51,12 @@ pub(super) struct Surroundings {
     pub(super) env: BTreeMap<String, String>,
     pub(super) seed: u64,
     pub(super) limits: InstanceLimits,
+    pub(super) data: Tables,
 }
 
 /// The context of a test.
 pub(super) fn of_plan(plan: &Plan, surroundings: Surroundings) -> TestContext {
-    let Surroundings { registry, log, grants, network, env, seed, limits } = surroundings;
+    let Surroundings { registry, log, grants, network, env, seed, limits, data } = surroundings;
     let tags: Vec<(&str, &str)> = plan.tags.iter().map(|(name, value)| (&**name, &**value)).collect();
     let test_tags = registry.intern(&tags);
     let scenario = |planned: &PlannedScenario| {
@@ -89,6 +94,8 @@ pub(super) fn of_plan(plan: &Plan, surroundings: Surroundings) -> TestContext {
         scenarios: plan.scenarios.iter().map(scenario).collect(),
         tags: test_tags,
         env: Arc::new(env),
+        data,
+        shared: Shared::default(),
         setup_data: OnceLock::new(),
         started_at: OnceLock::new(),
         progress: OnceLock::new(),

@@ -34,6 +34,28 @@ pub enum PrepareError {
         /// What it is for.
         help: String,
     },
+    /// A table that the module cannot do without.
+    #[error("the table `{name}` was not given, and {module} needs it ({help}); give it with `--data {name}=FILE`")]
+    MissingTable {
+        /// The table.
+        name: String,
+        /// The module's name.
+        module: String,
+        /// What it is.
+        help: String,
+    },
+    /// A column that the module cannot do without.
+    #[error("the table `{table}` has no column `{column}`, and {module} needs it; {remedy}")]
+    MissingColumn {
+        /// The table.
+        table: String,
+        /// The column.
+        column: String,
+        /// The module's name.
+        module: String,
+        /// Which columns there are.
+        remedy: String,
+    },
     /// The engine.
     #[error(transparent)]
     Engine(#[from] EngineError),

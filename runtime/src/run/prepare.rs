@@ -7,14 +7,17 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
+use tokio::time::Instant;
+
 use super::error::PrepareError;
 use super::inspection::{Inspected, inspect};
 use super::record::{self, Opened};
 use super::{Request, Test, context};
+use crate::data::Tables;
 use crate::destinations::Destinations;
 use crate::display::Display;
 use crate::engine::{Engine, EngineOptions};
-use crate::field_error::FieldError;
+use crate::field_error::{FieldError, did_you_mean};
 use crate::host::context::{InstanceLimits, ShardContext, TestContext};
 use crate::ledger::Ledger;
 use crate::log::{Level, Log};
@@ -74,6 +77,7 @@ pub(super) async fn prepare(request: Request, display: Display, log: Log) -> Res
     }
     let time_unit = plan.summary_time_unit;
     let settings = summary_settings(&request, &plan)?;
+    let data = tables(&request, &inspected.description, &log)?;
     let destinations = Arc::new(Destinations::new(request.allow_write.as_deref())?);
 
     let shards = if request.once { 1 } else { request.shards.max(1) };
@@ -105,6 +109,7 @@ pub(super) async fn prepare(request: Request, display: Display, log: Log) -> Res
         context::Surroundings {
             registry: Arc::clone(&registry),
             log: log.clone(),
+            data,
             grants: request.grants,
             network,
             env,
@@ -195,6 +200,39 @@ fn environment(
             help: if variable.help.is_empty() { "it does not say what for".to_owned() } else { variable.help.clone() },
         }),
     }
+}
+
+/// The data files, and among them all that the module declares.
+fn tables(request: &Request, description: &Description, log: &Log) -> Result<Tables, PrepareError> {
+    // Before any file is read, which may take its time.
+    let is_given = |name: &str| request.data.iter().any(|file| file.name == name);
+    if let Some(table) = description.data.iter().find(|table| !is_given(&table.name)) {
+        return Err(PrepareError::MissingTable {
+            name: table.name.clone(),
+            module: description.name.clone(),
+            help: table.in_words(),
+        });
+    }
+    let begun = Instant::now();
+    let tables = Tables::load(&request.data)?;
+    for table in tables.iter() {
+        if let Some(declared) = description.data.iter().find(|declared| declared.name == table.name())
+            && let Some(column) = declared.columns.iter().find(|column| !table.columns().contains(column))
+        {
+            return Err(PrepareError::MissingColumn {
+                table: table.name().to_owned(),
+                column: column.clone(),
+                module: description.name.clone(),
+                remedy: did_you_mean(column, table.columns().iter().map(String::as_str)),
+            });
+        }
+        let (rows, mib) = (table.rows(), table.bytes() >> 20);
+        log.runtime(Level::Debug, &format!("table `{}`: {rows} rows, {mib} MiB", table.name()));
+    }
+    if !request.data.is_empty() {
+        log.runtime(Level::Debug, &format!("tables read in {:.0} ms", begun.elapsed().as_secs_f64() * 1e3));
+    }
+    Ok(tables)
 }
 
 fn summary_settings(request: &Request, plan: &Plan) -> Result<SummarySettings, FieldError> {

@@ -2,7 +2,9 @@
 //!
 //! `cargo xtask test` builds the modules first; without them every test here fails and says so.
 
+mod calls;
 mod contract;
+mod data;
 mod docs;
 mod exit_codes;
 mod inputs;

@@ -1,6 +1,11 @@
 //! A stand-in for the runtime where there is none: a scenario's own logic can be tested as a native program. Requests are
 //! not sent, checks and metrics go nowhere; the rest is done with what the machine at hand has.
 
+#[path = "native/data.rs"]
+pub(crate) mod data;
+#[path = "native/shared.rs"]
+pub(crate) mod shared;
+
 pub(crate) mod checks {
     pub(crate) fn intern(_name: &str) -> u32 {
         0

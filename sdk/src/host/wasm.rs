@@ -15,7 +15,9 @@ wit_bindgen::generate!({
     ownership: Borrowing { duplicate_if_necessary: true },
 });
 
-pub(crate) use self::flashcrowd::scenario::{checks, env, execution, groups, http, log, metrics, random, timer};
+pub(crate) use self::flashcrowd::scenario::{
+    checks, data, env, execution, groups, http, log, metrics, random, shared, timer,
+};
 
 struct Module;
 

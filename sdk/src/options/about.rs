@@ -10,6 +10,7 @@ pub(crate) struct About {
     pub(crate) description: Option<String>,
     pub(crate) authors: Option<Vec<String>>,
     pub(crate) env: Vec<EnvVar>,
+    pub(crate) data: Vec<DataTable>,
 }
 
 /// An environment variable that a scenario reads, for those who run it.
@@ -56,5 +57,52 @@ impl EnvVar {
 
     pub(crate) fn name(&self) -> &str {
         &self.name
+    }
+}
+
+/// A table that a scenario reads with [`data::table`](crate::data::table), for those who run it.
+///
+/// ```
+/// use flashcrowd::prelude::*;
+///
+/// Options::new()
+///     .data("products")
+///     .data(DataTable::new("users").columns(["id", "password"]).help("who logs in, each once"));
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[must_use]
+pub struct DataTable {
+    name: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    columns: Vec<String>,
+    help: String,
+}
+
+impl DataTable {
+    /// A table of this name, which `--data NAME=FILE` gives.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), columns: Vec::new(), help: String::new() }
+    }
+
+    /// The columns that it must have; others may be there too. Of a JSON file, the names in its first object count.
+    pub fn columns<C: Into<String>>(mut self, columns: impl IntoIterator<Item = C>) -> Self {
+        self.columns = columns.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// What is in it.
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = help.into();
+        self
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl From<&str> for DataTable {
+    fn from(name: &str) -> Self {
+        Self::new(name)
     }
 }

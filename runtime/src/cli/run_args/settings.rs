@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{OptionArgs, RunArgs, read};
+use crate::data::TableFile;
 use crate::duration;
 use crate::field_error::{FieldError, did_you_mean};
 use crate::grants::Grants;
@@ -43,6 +44,8 @@ pub struct RunSettings {
     pub config: Option<PathBuf>,
     /// The variables that the scenario sees.
     pub env: BTreeMap<String, String>,
+    /// The data files that it reads.
+    pub data: Vec<TableFile>,
     /// The hosts that it may call.
     pub grants: Grants,
     /// Authorities, a certificate, a proxy.
@@ -155,6 +158,7 @@ impl RunArgs {
             once,
             config: self.options.config.clone().or_else(|| variable("CONFIG").map(PathBuf::from)),
             env,
+            data: TableFile::parse_all(&self.data)?,
             grants,
             network: self.network(variable),
             allow_write: self.allow_write.clone(),

@@ -132,6 +132,7 @@ fn settings_have_defaults() {
     let expected = RunSettings {
         config: None,
         env: std::collections::BTreeMap::new(),
+        data: Vec::new(),
         grants: crate::grants::Grants::none(),
         network: crate::run::NetworkFlags::default(),
         allow_write: None,
@@ -166,6 +167,10 @@ fn settings_take_what_was_typed() {
         "EMPTY=",
         "-e",
         "QUERY=a=b",
+        "--data",
+        "users=data/users.csv",
+        "--data",
+        "orders=orders.JSONL",
         "--allow-host",
         "a.test,b.test:81",
         "--allow-host",
@@ -198,6 +203,8 @@ fn settings_take_what_was_typed() {
     let settings = parse(&flags).settings(process).unwrap();
     let env: Vec<_> = settings.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
     assert_eq!(env, ["A=1", "BASE_URL=http://localhost:8080/api", "EMPTY=", "QUERY=a=b"]);
+    let data: Vec<_> = settings.data.iter().map(|file| format!("{}: {}", file.name, file.path.display())).collect();
+    assert_eq!(data, ["users: data/users.csv", "orders: orders.JSONL"]);
     assert_eq!(settings.grants.to_string(), "a.test,b.test:81,10.0.0.0/8,localhost:8080");
     assert_eq!(settings.memory_limit_bytes, 128 << 20);
     assert_eq!(settings.cpu_limit.as_millis(), 500);
@@ -232,7 +239,7 @@ fn variables_stand_for_flags() {
 
 #[test]
 fn errors_name_the_flag_the_value_and_the_remedy() {
-    let cases: [&[&str]; 29] = [
+    let cases: [&[&str]; 33] = [
         &["--vus", "many"],
         &["--vus", "-5"],
         &["-d", "soon"],
@@ -252,6 +259,10 @@ fn errors_name_the_flag_the_value_and_the_remedy() {
         &["-e", "=x"],
         &["--scale-load", "half"],
         &["--scale-time", "0"],
+        &["--data", "users.csv"],
+        &["--data", "all users=users.csv"],
+        &["--data", "users=users.xlsx"],
+        &["--data", "users=a.csv", "--data", "users=b.csv"],
         &["--allow-host", "http://a.test"],
         &["--memory-limit", "64MB"],
         &["--memory-limit", "lots"],
@@ -290,6 +301,10 @@ fn errors_name_the_flag_the_value_and_the_remedy() {
     --env: "=x" is no variable; write NAME=VALUE, where NAME has letters, digits and `_`, and no digit in front
     --scale-load: "half" is no factor; give a number above 0, such as 0.1 for a tenth
     --scale-time: 0 is no factor; give a number above 0, such as 0.1 for a tenth
+    --data: "users.csv" is no table; write NAME=FILE, such as users=users.csv, where NAME has letters, digits, `_` and `-`
+    --data: "all users=users.csv" is no table; write NAME=FILE, such as users=users.csv, where NAME has letters, digits, `_` and `-`
+    --data: "users=users.xlsx" has no ending that says what it is; give a file that ends in .csv, .json (an array of objects), .jsonl or .ndjson (an object per line)
+    --data: "users=b.csv" is a second table `users`; give each its own name
     --allow-host: "http://a.test" is a URL; give its host alone: a.test:80
     --memory-limit: "64MB" has the unit `MB`, which is read in two ways; write 64MiB
     --memory-limit: "lots" is not a size; write bytes, or a whole number with KiB, MiB or GiB, such as 64MiB
@@ -319,6 +334,7 @@ proptest::proptest! {
     #[test]
     fn no_flag_value_panics(text in "\\PC*") {
         let args = RunArgs {
+            data: vec![text.clone()],
             allow_hosts: vec![text.clone()],
             memory_limit: Some(text.clone()),
             cpu_limit: Some(text.clone()),
