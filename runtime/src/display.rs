@@ -45,6 +45,13 @@ impl Display {
         }
     }
 
+    /// Prints a line above the bars, unless the person wants quiet.
+    pub fn note(&self, text: &str) {
+        if !self.quiet {
+            self.line(text);
+        }
+    }
+
     /// Begins to show a run.
     #[must_use]
     pub fn watch(&self, progress: Arc<Progress>, names: Vec<String>) -> Watch {

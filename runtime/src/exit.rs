@@ -16,10 +16,14 @@ pub enum Exit {
     TeardownTimeout = 101,
     /// `handle-summary` took too long.
     OtherTimeout = 102,
+    /// Somebody stopped the load: by the API, a command that asks it, or a key.
+    StoppedByControl = 103,
     /// What was given cannot be run: nothing was started.
     InvalidConfig = 104,
     /// SIGINT or SIGTERM.
     Signal = 105,
+    /// `--address` cannot be listened at: nothing was started.
+    CannotListen = 106,
     /// `describe`, `setup` or `teardown` failed.
     ScenarioException = 107,
     /// The scenario called `abort`.
@@ -43,8 +47,10 @@ impl Exit {
             Self::SetupTimeout,
             Self::TeardownTimeout,
             Self::OtherTimeout,
+            Self::StoppedByControl,
             Self::InvalidConfig,
             Self::Signal,
+            Self::CannotListen,
             Self::ScenarioException,
             Self::AbortedByScenario,
             Self::Panic,

@@ -1,6 +1,7 @@
 //! The load-test runtime as a library: `ARCHITECTURE.md` follows the data through it.
 
 pub mod cli;
+pub mod control;
 pub mod data;
 pub mod destinations;
 pub mod display;
@@ -32,6 +33,7 @@ pub mod shared;
 pub mod signals;
 pub mod stop;
 pub mod summary;
+pub mod terminal;
 pub mod threshold;
 pub mod vu;
 pub mod worker;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
+use crate::control::Desk;
 use crate::display::{self, Watch};
 use crate::exit::Exit;
 use crate::ledger::Ledger;
@@ -38,7 +39,13 @@ pub struct Monitor {
 
 impl Monitor {
     /// Waits for the load, doing everything beside it meanwhile. Nothing here ends the load but through the stop token.
-    pub async fn watch_over<L: Future>(mut self, load: L, ledger: &mut Ledger, signals: &mut Signals) -> L::Output {
+    pub async fn watch_over<L: Future>(
+        mut self,
+        load: L,
+        ledger: &mut Ledger,
+        signals: &mut Signals,
+        desk: &mut Desk,
+    ) -> L::Output {
         let mut load = std::pin::pin!(load);
         let mut draw = every(display::TICK);
         let mut collect = every(COLLECT);
@@ -55,6 +62,7 @@ impl Monitor {
                     self.abort_if_crossed(ledger);
                 }
                 _ = collect.tick() => ledger.collect(),
+                question = desk.next() => desk.answer(question, ledger.totals()),
                 now = draw.tick() => {
                     self.gauge();
                     self.watch.tick(now);
@@ -75,6 +83,7 @@ impl Monitor {
     fn heed_signal(&self, signals: &Signals) {
         if signals.count > 2 {
             signals.display.line("ended by a third signal, without a summary");
+            crate::terminal::restore();
             std::process::exit(Exit::Signal as i32);
         }
         if signals.count == 1 {

@@ -84,6 +84,10 @@ pub struct Plan {
     pub no_teardown: bool,
     /// Did not take over the thresholds.
     pub no_thresholds: bool,
+    /// The load waits until somebody resumes it.
+    pub paused: bool,
+    /// The process stays after the run, until somebody stops it.
+    pub linger: bool,
     /// An iteration takes at least this long; zero for no such rule.
     pub min_iteration_duration: Duration,
     /// Response bodies are counted and thrown away.
@@ -181,6 +185,8 @@ impl Plan {
             no_setup: given.flag("noSetup")?,
             no_teardown: given.flag("noTeardown")?,
             no_thresholds,
+            paused: given.flag("paused")?,
+            linger: given.flag("linger")?,
             min_iteration_duration: given.read("minIterationDuration", read::duration)?.unwrap_or_default(),
             discard_response_bodies: given.flag("discardResponseBodies")?,
             no_connection_reuse: given.flag("noConnectionReuse")?,

@@ -13,6 +13,7 @@ mod stages;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::control::Access;
 use crate::data::TableFile;
 use crate::display::Display;
 use crate::exit::Exit;
@@ -78,6 +79,8 @@ pub struct Request {
     pub results: Destination,
     /// Whether compiled modules are kept for the next run.
     pub cache: bool,
+    /// Where the API listens; `None` for no API.
+    pub access: Option<Access>,
     /// Neither progress nor the log's info lines.
     pub quiet: bool,
     /// The log's debug lines.

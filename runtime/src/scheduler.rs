@@ -53,6 +53,8 @@ pub struct Ended {
     pub ended: Instant,
     /// How long the load lasted, pauses left out.
     pub lasted: Duration,
+    /// How long it was paused in all.
+    pub paused: Duration,
     /// Why the load ended before its time, if it did.
     pub stopped: Option<StopReason>,
 }
@@ -169,7 +171,8 @@ impl Running {
         let stopped = self.prepared.stop.reason();
         let ended = Instant::now();
         let lasted = self.prepared.run.progress.clock.elapsed_at(ended).unwrap_or_default();
-        Ok(Ended { started: self.started, ended, lasted, stopped })
+        let paused = self.prepared.run.progress.clock.paused_for();
+        Ok(Ended { started: self.started, ended, lasted, paused, stopped })
     }
 }
 

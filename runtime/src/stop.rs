@@ -9,6 +9,8 @@ use tokio_util::sync::CancellationToken;
 pub enum StopReason {
     /// The process got SIGINT or SIGTERM.
     Signal,
+    /// Somebody said so while the load ran: by which way, such as `the API`.
+    Control(String),
     /// A threshold with `abortOnFail` was crossed: which.
     Threshold(String),
     /// A scenario called `stop`: why.
@@ -25,6 +27,7 @@ impl StopReason {
     pub fn in_words(&self) -> String {
         match self {
             Self::Signal => "a signal".to_owned(),
+            Self::Control(way) => way.clone(),
             Self::Threshold(threshold) => format!("threshold {threshold} was crossed"),
             Self::Scenario(reason) => format!("the scenario stopped the load ({reason})"),
             Self::Aborted(reason) => format!("the scenario aborted the test ({reason})"),
@@ -77,8 +80,8 @@ impl StopToken {
         let mut kept = self.inner.reason.lock().unwrap_or_else(PoisonError::into_inner);
         let replaces = match &*kept {
             None => true,
-            // Whoever lost patience with a signal sends another: the first word was the same.
-            Some((_, StopReason::Signal)) => false,
+            // Whoever lost patience with a signal or a command sends another: the first word was the same.
+            Some((_, StopReason::Signal | StopReason::Control(_))) => false,
             Some((before, was)) => level > *before || matches!(was, StopReason::Scenario(_)),
         };
         if replaces {

@@ -11,6 +11,7 @@ macro_rules! guides {
 guides! {
     FirstScenario = "first-scenario.md";
     LifeCycle = "life-cycle.md";
+    LiveControl = "live-control.md";
     Scenarios = "scenarios.md";
     Data = "data.md";
     FromK6 = "from-k6.md";

@@ -3,6 +3,7 @@
 mod build;
 mod completions;
 mod inspect;
+mod live;
 mod new;
 pub mod report;
 mod run;
@@ -45,6 +46,16 @@ enum Verb {
     New(new::NewArgs),
     /// Say what a module does, what it needs, and how to run it
     Inspect(Box<inspect::InspectArgs>),
+    /// Say what a run does at the moment that was started with --address
+    Status(live::PlainArgs),
+    /// Pause a run: iterations under way finish, and none starts
+    Pause(live::PlainArgs),
+    /// Let a run go on that is paused
+    Resume(live::PlainArgs),
+    /// Change the load of a run's scenario whose executor is externally-controlled
+    Scale(live::ScaleArgs),
+    /// End a run's load; iterations under way may finish
+    Stop(live::StopArgs),
     /// Say which version this is
     Version,
     /// Print a shell's completion script
@@ -72,12 +83,6 @@ pub fn parse() -> Result<Cli, Exit> {
 const K6_FLAGS: &[&str] = &[
     "-o",
     "--out",
-    "-p",
-    "--paused",
-    "-a",
-    "--address",
-    "-l",
-    "--linger",
     "--batch",
     "--batch-per-host",
     "--max-redirects",
@@ -129,6 +134,11 @@ impl Cli {
             Verb::Build(args) => tell(build::build(&args.path).map(|module| format!("{}\n", module.display()))),
             Verb::New(args) => tell(new::create(&args, Path::new(".")).map(|_| new::next_steps(&args.name))),
             Verb::Inspect(args) => inspect::execute(&args),
+            Verb::Status(args) => live::status(&args),
+            Verb::Pause(args) => live::pause(&args),
+            Verb::Resume(args) => live::resume(&args),
+            Verb::Scale(args) => live::scale(&args),
+            Verb::Stop(args) => live::stop(&args),
             Verb::Version => tell(Ok::<_, NewError>(version::text())),
             Verb::Completions(args) => completions::execute(&args),
         }

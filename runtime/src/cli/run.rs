@@ -63,6 +63,7 @@ fn request(args: &RunArgs) -> Result<Request, FieldError> {
         export: settings.summary_export,
         results: settings.results,
         cache: true,
+        access: settings.access,
         quiet: settings.quiet,
         verbose: settings.verbose,
     })

@@ -76,6 +76,14 @@ pub struct OptionArgs {
     #[arg(long, help_heading = "Scenario", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true)]
     pub no_thresholds: Option<String>,
 
+    /// The load waits until somebody resumes it: by the API, `runtime resume` or the key p
+    #[arg(short = 'p', long, help_heading = "Control", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true)]
+    pub paused: Option<String>,
+
+    /// Stays after the run, with its API, until somebody stops it
+    #[arg(short = 'l', long, help_heading = "Control", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true)]
+    pub linger: Option<String>,
+
     /// The User-Agent header of requests that bring none [default: flashcrowd/VERSION]
     #[arg(long, value_name = "TEXT", help_heading = "HTTP")]
     pub user_agent: Option<String>,
@@ -242,6 +250,15 @@ pub struct RunArgs {
     #[arg(long, help_heading = "Results")]
     pub no_results: bool,
 
+    /// Serves an HTTP API to look at the run and to steer it; port 0 takes one that is free [default: none]
+    #[arg(short = 'a', long, value_name = "HOST:PORT", help_heading = "Control")]
+    pub address: Option<String>,
+
+    /// What requests to the API must bring; must be given where other machines reach it. Better in the variable FLASHCROWD_API_TOKEN,
+    /// which nobody sees in a list of processes
+    #[arg(long, value_name = "TOKEN", help_heading = "Control")]
+    pub api_token: Option<String>,
+
     /// Shows no progress
     #[arg(short = 'q', long, help_heading = "Output", conflicts_with = "verbose")]
     pub quiet: bool,
@@ -271,6 +288,8 @@ impl OptionArgs {
             ("noSetup", &self.no_setup),
             ("noTeardown", &self.no_teardown),
             ("noThresholds", &self.no_thresholds),
+            ("paused", &self.paused),
+            ("linger", &self.linger),
             ("userAgent", &self.user_agent),
             ("discardResponseBodies", &self.discard_response_bodies),
             ("noConnectionReuse", &self.no_connection_reuse),

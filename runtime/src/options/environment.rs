@@ -12,7 +12,7 @@ use crate::field_error::FieldError;
 pub const PREFIX: &str = "FLASHCROWD_";
 const FALLBACK: &str = "K6_";
 /// Variables of settings that are no options; the command line reads them.
-pub const SETTINGS: [&str; 17] = [
+pub const SETTINGS: [&str; 19] = [
     "CONFIG",
     "SEED",
     "ONCE",
@@ -30,6 +30,8 @@ pub const SETTINGS: [&str; 17] = [
     "CLIENT_KEY",
     "PROXY",
     "NO_PROXY",
+    "ADDRESS",
+    "API_TOKEN",
 ];
 
 pub(super) fn read(variables: impl IntoIterator<Item = (String, String)>) -> Result<Options, FieldError> {

@@ -349,6 +349,22 @@ pub const OPTIONS: &[KnownOption] = &[
         "The unit of the summary's times: `s`, `ms` or `us`.",
     ),
     yes(
+        "paused",
+        "PAUSED",
+        Some("-p, --paused"),
+        Shape::Bool,
+        "false",
+        "The load waits until somebody resumes it: by the API, `runtime resume` or the key `p`.",
+    ),
+    yes(
+        "linger",
+        "LINGER",
+        Some("-l, --linger"),
+        Shape::Bool,
+        "false",
+        "Stays after the run, with its API, until somebody stops it.",
+    ),
+    yes(
         "insecureSkipTLSVerify",
         "INSECURE_SKIP_TLS_VERIFY",
         Some("--insecure-skip-tls-verify"),
@@ -451,14 +467,6 @@ pub const OPTIONS: &[KnownOption] = &[
         "Keeps cookies from one iteration to the next.",
         "leave it out, or give false",
     ),
-    not_yet(
-        "paused",
-        "PAUSED",
-        &["false"],
-        "Waits for a command before the load begins.",
-        "leave it out, or give false",
-    ),
-    not_yet("linger", "LINGER", &["false"], "Keeps the process after the run.", "leave it out, or give false"),
     not_yet(
         "executionSegment",
         "EXECUTION_SEGMENT",

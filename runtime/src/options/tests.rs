@@ -306,7 +306,7 @@ fn what_this_version_does_not_do_is_never_ignored() {
         json!({"executionSegment": "0:1/2"}),
         json!({"ext": {"loadimpact": {"projectID": 1}}}),
         json!({"cloud": {"projectID": 1}}),
-        json!({"paused": true}),
+        json!({"executionSegmentSequence": "0,1/2,1"}),
     ];
     let errors: Vec<String> = cases.iter().map(|case| error(case.clone())).collect();
     insta::assert_snapshot!(errors.join("\n"), @r#"
@@ -316,7 +316,7 @@ fn what_this_version_does_not_do_is_never_ignored() {
     executionSegment: "0:1/2" is not supported by this version; leave it out, and use --scale-load for a smaller load
     ext: {"loadimpact":{"projectID":1}} is not supported by this version; leave it out: the test runs on this machine
     cloud: {"projectID":1} is not supported by this version; leave it out: the test runs on this machine
-    paused: true is not supported by this version; leave it out, or give false
+    executionSegmentSequence: "0,1/2,1" is not supported by this version; leave it out
     "#);
     for option in known::OPTIONS.iter().filter(|option| !option.is_supported()) {
         let odd = json!({ option.name: {"some": "thing"} });

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::Test;
 use super::prepare::Prepared;
+use crate::control::Stage;
 use crate::destinations::WriteError;
 use crate::exit::Exit;
 use crate::log::{Level, Printer};
@@ -16,6 +17,7 @@ use crate::summary::{RunInfo, ScenarioInfo, Summary};
 impl Test {
     /// Writes everything that was measured, however the test ended.
     pub(super) async fn conclude(mut self, printer: Printer) -> Exit {
+        self.prepared.desk.live().enter(Stage::Summary);
         let mut summary = self.summarise();
         if let Some(rendering) = self.prepared.summary {
             self.show(&mut summary, rendering).await;
@@ -33,10 +35,29 @@ impl Test {
         let exit = self.verdict.unwrap_or(Exit::Passed);
         let recorded = self.prepared.ledger.end(&summary.run, exit as u8);
         let exit = if recorded || exit != Exit::Passed { exit } else { Exit::Failed };
+        self.prepared.desk.live().ended(exit);
+        if self.prepared.plan.linger {
+            self.linger().await;
+        }
         // The log ends when the last of those who write to it is gone.
         drop(self);
         printer.finish();
         exit
+    }
+
+    /// Keeps what was measured where the API shows it, until somebody has seen enough.
+    async fn linger(&mut self) {
+        let Prepared { desk, ledger, signals, .. } = &mut self.prepared;
+        let live = Arc::clone(desk.live());
+        live.note("the run is over and lingers: `runtime stop`, the key q or Ctrl-C ends it");
+        loop {
+            tokio::select! {
+                biased;
+                () = signals.next() => return,
+                () = live.released() => return,
+                question = desk.next() => desk.answer(question, ledger.totals()),
+            }
+        }
     }
 
     pub(super) fn summarise(&mut self) -> Summary {

@@ -72,6 +72,14 @@ pub enum PrepareError {
         /// The system's word.
         reason: String,
     },
+    /// The API's address.
+    #[error("--address {address}: cannot be listened at ({reason}); give another port, or 0 for any that is free")]
+    Address {
+        /// As given.
+        address: String,
+        /// The system's word.
+        reason: String,
+    },
     /// The limit of open files.
     #[error(transparent)]
     OpenFiles(#[from] TooFewFiles),
@@ -86,6 +94,7 @@ impl PrepareError {
     pub const fn exit(&self) -> Exit {
         match self {
             Self::Describe { .. } => Exit::ScenarioException,
+            Self::Address { .. } => Exit::CannotListen,
             _ => Exit::InvalidConfig,
         }
     }

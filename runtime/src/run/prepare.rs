@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::IsTerminal as _;
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
@@ -13,6 +14,9 @@ use super::error::PrepareError;
 use super::inspection::{Inspected, inspect};
 use super::record::{self, Opened};
 use super::{Request, Test, context};
+use crate::control::keys::Keys;
+use crate::control::server::Server;
+use crate::control::{self, Access, Desk, Live};
 use crate::data::Tables;
 use crate::destinations::Destinations;
 use crate::display::Display;
@@ -27,8 +31,11 @@ use crate::open_files;
 use crate::options::Options;
 use crate::output::{Mode, Rendering};
 use crate::plan::{Plan, PlannedScenario};
+use crate::scheduler::Schedule;
+use crate::shard::Placement;
 use crate::signals::Signals;
 use crate::summary::{SummarySettings, TrendStat};
+use crate::terminal;
 use crate::threshold::Threshold;
 
 /// Instances beside the virtual users': that of `setup`, `teardown` and `handle-summary`, and one being replaced per shard.
@@ -52,6 +59,17 @@ pub(super) struct Prepared {
     pub(super) summary: Option<Rendering>,
     pub(super) export: Option<(PathBuf, File)>,
     pub(super) destinations: Arc<Destinations>,
+    /// Taken by the load.
+    pub(super) schedule: Option<Schedule>,
+    pub(super) desk: Desk,
+    /// Who listens for what somebody wants of the run; they end with it.
+    _hands: Hands,
+}
+
+/// The ways to steer a run.
+struct Hands {
+    _server: Option<Server>,
+    _keys: Option<Keys>,
 }
 
 pub(super) async fn prepare(request: Request, display: Display, log: Log) -> Result<Test, PrepareError> {
@@ -89,6 +107,11 @@ pub(super) async fn prepare(request: Request, display: Display, log: Log) -> Res
         cache: request.cache,
     })?;
     let module = Arc::new(inspected.module.transfer(&engine)?);
+    if plan.paused && request.access.is_none() && !terminal::is_interactive() {
+        let problem = "leaves nobody to resume the run; give --address, or run it in a terminal";
+        return Err(FieldError::new("paused", true, problem).into());
+    }
+    let listener = request.access.as_ref().map(listen).transpose()?;
     // Last of what can fail: a run that is refused leaves no empty file behind.
     let started = SystemTime::now();
     let named = record::open_named(&request.results)?;
@@ -151,7 +174,23 @@ pub(super) async fn prepare(request: Request, display: Display, log: Log) -> Res
         log.runtime(Level::Debug, &format!("results are recorded in {}", results.writer.path().display()));
         ledger.record(results.writer, &run_record, results.asked_for);
     }
+    let thresholds: Arc<[Threshold]> = plan.thresholds.clone().into();
+    let stop = context.stop.clone();
+    let schedule = Schedule::new(plan.specs(), shards.len(), Placement::Threads, stop.clone());
+    let (live, desk) = control::live::open(
+        format!("{} {}", inspected.description.name, inspected.description.version).trim().to_owned(),
+        plan.scenarios.iter().map(|scenario| scenario.spec.executor.name()).collect(),
+        schedule.helm(),
+        stop,
+        display.clone(),
+        Arc::clone(&thresholds),
+        settings.clone(),
+    );
+    let hands = hands(&live, listener.zip(request.access), &display, plan.paused)?;
     let prepared = Prepared {
+        schedule: Some(schedule),
+        desk,
+        _hands: hands,
         description: inspected.description,
         once: request.once,
         module,
@@ -159,7 +198,7 @@ pub(super) async fn prepare(request: Request, display: Display, log: Log) -> Res
         main,
         shards,
         ledger,
-        thresholds: plan.thresholds.clone().into(),
+        thresholds,
         display,
         signals,
         settings,
@@ -169,6 +208,44 @@ pub(super) async fn prepare(request: Request, display: Display, log: Log) -> Res
         plan,
     };
     Ok(Test { prepared, verdict: None, setup_failed: false, duration: std::time::Duration::ZERO })
+}
+
+/// An address that is taken costs nobody a test.
+fn listen(access: &Access) -> Result<TcpListener, PrepareError> {
+    control::server::bind(access)
+        .map_err(|error| PrepareError::Address { address: access.text.clone(), reason: error.to_string() })
+}
+
+/// Lets whoever may steer the run do so.
+fn hands(
+    live: &Arc<Live>,
+    listener: Option<(TcpListener, Access)>,
+    display: &Display,
+    paused: bool,
+) -> Result<Hands, PrepareError> {
+    let refused = |error: std::io::Error| PrepareError::System(error.to_string());
+    let server = match listener {
+        None => None,
+        Some((listener, access)) => {
+            let server = Server::start(listener, access, Arc::clone(live)).map_err(refused)?;
+            // Also when the person wants quiet: nobody else knows the port, if it was 0.
+            display.line(&format!("control: http://{}", server.address()));
+            Some(server)
+        }
+    };
+    let keys = match terminal::is_interactive() {
+        true => {
+            display.note(control::keys::HINT);
+            Some(Keys::listen(Arc::clone(live)).map_err(refused)?)
+        }
+        false => None,
+    };
+    if paused {
+        // The load begins when somebody resumes it.
+        let _ = live.helm().pause();
+        display.note("paused: the load begins after `runtime resume`, POST /api/resume or the key p");
+    }
+    Ok(Hands { _server: server, _keys: keys })
 }
 
 fn resolve(request: &Request, inspected: &Inspected) -> Result<Plan, FieldError> {

@@ -8,12 +8,13 @@ use tokio::time::Instant;
 
 use super::Test;
 use super::prepare::Prepared;
+use crate::control::Stage;
 use crate::exit::Exit;
 use crate::log::Level;
 use crate::metrics::{MetricId, builtin};
 use crate::monitor::{COLLECT, Monitor, every};
-use crate::scheduler::{Ended, Schedule, ScheduleError};
-use crate::shard::{Placement, VuError};
+use crate::scheduler::{Ended, ScheduleError};
+use crate::shard::VuError;
 use crate::stop::StopReason;
 use crate::vu::{CallError, Vu};
 use crate::worker::{Rules, worker};
@@ -68,6 +69,8 @@ impl Test {
             Ok(ended) => {
                 self.duration = ended.lasted;
                 self.prepared.ledger.load_ends(self.duration);
+                self.prepared.desk.live().load_lasted(self.duration);
+                self.tell_of_pauses(&ended);
                 if let Some(reason) = &ended.stopped {
                     self.heed(reason);
                 }
@@ -89,9 +92,13 @@ impl Test {
         let prepared = &mut self.prepared;
         let context = Arc::clone(&prepared.context);
         let stop = context.stop.clone();
-        let schedule = Schedule::new(prepared.plan.specs(), prepared.shards.len(), Placement::Threads, stop.clone());
+        let Some(schedule) = prepared.schedule.take() else {
+            // There is one load in a test.
+            return Err(ScheduleError::Stopped(StopReason::Internal("the load has been run".to_owned())));
+        };
         let progress = schedule.progress();
         let _ = context.progress.set(Arc::clone(&progress));
+        prepared.desk.live().enter(Stage::Load);
         prepared.ledger.load_begins(Arc::clone(&progress));
         let planned_vus = progress.planned_vus;
         let names = prepared.plan.scenarios.iter().map(|scenario| scenario.spec.name.clone()).collect();
@@ -116,7 +123,19 @@ impl Test {
             let _ = context.started_at.set(SystemTime::now() + (running.started() - Instant::now()));
             running.finish().await
         };
-        monitor.watch_over(load, &mut prepared.ledger, &mut prepared.signals).await
+        monitor.watch_over(load, &mut prepared.ledger, &mut prepared.signals, &mut prepared.desk).await
+    }
+
+    /// Rates and durations leave pauses out: whoever compares them with a clock on the wall must know.
+    fn tell_of_pauses(&self, ended: &Ended) {
+        if ended.paused > Duration::ZERO {
+            let paused = crate::duration::format(Duration::from_millis(
+                u64::try_from(ended.paused.as_millis()).unwrap_or(u64::MAX),
+            ));
+            self.prepared.context.problems.warn(&format!(
+                "the load was paused for {paused} in all; its duration and what is per second of it leave that out"
+            ));
+        }
     }
 
     /// The only virtual user cannot be made.
@@ -128,6 +147,7 @@ impl Test {
     pub(super) fn heed(&mut self, reason: &StopReason) {
         match reason {
             StopReason::Signal => self.decide(Exit::Signal),
+            StopReason::Control(_) => self.decide(Exit::StoppedByControl),
             StopReason::Aborted(reason) => {
                 self.log(Level::Error, &format!("the scenario aborted the test: {reason}"));
                 self.decide(Exit::AbortedByScenario);
@@ -146,6 +166,7 @@ impl Test {
             return;
         }
         self.prepared.ledger.stage("teardown");
+        self.prepared.desk.live().enter(Stage::Teardown);
         let timeout = self.prepared.plan.teardown_timeout;
         let end = self.timed(builtin::TEARDOWN_DURATION, timeout, async |vu: &mut Vu| vu.teardown().await).await;
         match end {
@@ -202,6 +223,9 @@ impl Test {
                     Err(_elapsed) => StageEnd::TimedOut,
                 },
                 _ = collect.tick() => self.prepared.ledger.collect(),
+                question = self.prepared.desk.next() => {
+                    self.prepared.desk.answer(question, self.prepared.ledger.totals());
+                }
             }
         };
         self.prepared.ledger.collect();

@@ -233,6 +233,16 @@ impl MetricSummary {
     }
 }
 
+/// The metrics and thresholds of a run that goes on, after so much load.
+pub(crate) fn metrics_so_far(
+    totals: &Totals,
+    thresholds: &[Threshold],
+    duration: Duration,
+    settings: &SummarySettings,
+) -> Vec<MetricSummary> {
+    metrics(totals, thresholds, &RunInfo { duration, ..RunInfo::default() }, settings)
+}
+
 /// Metrics with samples, the sub-metric that k6 always shows, and whatever thresholds ask for.
 fn metrics(
     totals: &Totals,

@@ -9,6 +9,8 @@ mod docs;
 mod exit_codes;
 mod inputs;
 mod lifecycle;
+mod live;
+mod live_keys;
 mod load;
 mod new_crate;
 mod omission;

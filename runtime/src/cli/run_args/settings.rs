@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{OptionArgs, RunArgs, read};
+use crate::control::Access;
 use crate::data::TableFile;
 use crate::duration;
 use crate::field_error::{FieldError, did_you_mean};
@@ -78,6 +79,8 @@ pub struct RunSettings {
     pub summary_export: Option<PathBuf>,
     /// Where the results are recorded.
     pub results: Destination,
+    /// Where the API listens; `None` for no API.
+    pub access: Option<Access>,
     /// Shows no progress.
     pub quiet: bool,
     /// Says more.
@@ -188,6 +191,7 @@ impl RunArgs {
             summary_mode: self.summary_mode(variable)?,
             summary_export: self.summary_export.clone().or_else(|| variable("SUMMARY_EXPORT").map(PathBuf::from)),
             results: if once { Destination::Nowhere } else { self.results(variable) },
+            access: self.access(variable)?,
             quiet: self.quiet,
             verbose: self.verbose,
             no_color: self.no_color
@@ -245,6 +249,18 @@ impl RunArgs {
             Some(path) => Destination::File(path.clone()),
             None if is_set(variable("NO_RESULTS")) => Destination::Nowhere,
             None => variable("RESULTS").map_or(Destination::Default, |path| Destination::File(path.into())),
+        }
+    }
+
+    /// A token in the environment is for any run that has an API; on the command line it needs one.
+    fn access(&self, variable: impl Fn(&str) -> Option<String>) -> Result<Option<Access>, FieldError> {
+        let token = self.api_token.clone().or_else(|| variable("API_TOKEN"));
+        match self.address.clone().or_else(|| variable("ADDRESS")) {
+            Some(address) => Access::new(&address, token.as_deref()).map(Some),
+            None if self.api_token.is_some() => {
+                Err(FieldError::bare("--api-token", "has no effect without --address; give both, or neither"))
+            }
+            None => Ok(None),
         }
     }
 

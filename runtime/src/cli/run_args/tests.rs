@@ -149,6 +149,7 @@ fn settings_have_defaults() {
         summary_mode: SummaryMode::Compact,
         summary_export: None,
         results: Destination::Default,
+        access: None,
         quiet: false,
         verbose: false,
         no_color: false,
