@@ -83,7 +83,7 @@ impl Monitor {
     fn heed_signal(&self, signals: &Signals) {
         if signals.count > 2 {
             signals.display.line("ended by a third signal, without a summary");
-            crate::terminal::restore();
+            crate::terminal::leave();
             std::process::exit(Exit::Signal as i32);
         }
         if signals.count == 1 {

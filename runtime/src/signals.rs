@@ -82,7 +82,7 @@ fn watch(seen: Arc<Seen>) -> io::Result<()> {
             both.next().await;
             let came = seen.came.fetch_add(1, SeqCst) + 1;
             if came.saturating_sub(seen.heeded.load(SeqCst)) >= UNHEEDED {
-                crate::terminal::restore();
+                crate::terminal::leave();
                 std::process::exit(Exit::Signal as i32);
             }
         }

@@ -4,6 +4,7 @@
 //! ever, so nothing else changes for whoever reads or types.
 
 use std::io::IsTerminal as _;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Mutex, PoisonError};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -12,6 +13,8 @@ use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tc
 
 /// What the terminal was, while it is not.
 static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
+/// Nobody takes keys any more: the process ends.
+static LEFT: AtomicBool = AtomicBool::new(false);
 
 /// Can somebody press keys and see what they do?
 #[must_use]
@@ -31,6 +34,9 @@ pub fn take_keys() -> bool {
         return false;
     }
     let mut before = BEFORE.lock().unwrap_or_else(PoisonError::into_inner);
+    if LEFT.load(SeqCst) {
+        return false;
+    }
     if before.is_some() {
         return true;
     }
@@ -45,6 +51,16 @@ pub fn take_keys() -> bool {
         *before = Some(modes);
     }
     taken
+}
+
+/// Makes the terminal what it was, for good: the process ends.
+pub fn leave() {
+    {
+        // Whoever takes keys at this moment is through then.
+        let _taking = BEFORE.lock().unwrap_or_else(PoisonError::into_inner);
+        LEFT.store(true, SeqCst);
+    }
+    restore();
 }
 
 /// Makes the terminal what it was. In the background it belongs to somebody else, who has made it what they need.

@@ -77,7 +77,7 @@ impl Drop for Keys {
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
-        terminal::restore();
+        terminal::leave();
     }
 }
 
@@ -107,7 +107,7 @@ async fn watch(live: &Live, mut signals: Interruptions) {
 }
 
 fn end_by(signal: i32) {
-    terminal::restore();
+    terminal::leave();
     std::process::exit(BY_SIGNAL + signal);
 }
 

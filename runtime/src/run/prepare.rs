@@ -224,6 +224,10 @@ fn hands(
     paused: bool,
 ) -> Result<Hands, PrepareError> {
     let refused = |error: std::io::Error| PrepareError::System(error.to_string());
+    if paused {
+        // Before anybody can resume it. The load begins when somebody does.
+        let _ = live.helm().pause();
+    }
     let server = match listener {
         None => None,
         Some((listener, access)) => {
@@ -241,8 +245,6 @@ fn hands(
         false => None,
     };
     if paused {
-        // The load begins when somebody resumes it.
-        let _ = live.helm().pause();
         display.note("paused: the load begins after `runtime resume`, POST /api/resume or the key p");
     }
     Ok(Hands { _server: server, _keys: keys })
