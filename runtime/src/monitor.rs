@@ -62,7 +62,7 @@ impl Monitor {
                     self.abort_if_crossed(ledger);
                 }
                 _ = collect.tick() => ledger.collect(),
-                question = desk.next() => desk.answer(question, ledger.totals()),
+                question = desk.next() => desk.answer(question, ledger.totals(), ledger.windows()),
                 now = draw.tick() => {
                     self.gauge();
                     self.watch.tick(now);

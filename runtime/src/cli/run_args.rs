@@ -279,7 +279,7 @@ impl OptionArgs {
     /// A wrong value, naming the flag; two ways to run the load.
     pub fn layer(&self) -> Result<Options, FieldError> {
         let mut options = Options::default();
-        let texts: [(&str, &Option<String>); 22] = [
+        let texts: [(&str, &Option<String>); 24] = [
             ("vus", &self.vus),
             ("duration", &self.duration),
             ("iterations", &self.iterations),

@@ -14,7 +14,7 @@ use crate::exit::Exit;
 use crate::metrics::Totals;
 use crate::stop::{StopReason, StopToken};
 use crate::summary::{MetricSummary, SummarySettings};
-use crate::threshold::Threshold;
+use crate::threshold::{Threshold, Windows};
 
 /// So many questions wait for an answer at once.
 const QUESTIONS: usize = 16;
@@ -284,9 +284,9 @@ impl Desk {
     }
 
     /// Answers from what was collected so far.
-    pub fn answer(&self, question: Question, totals: &Totals) {
+    pub fn answer(&self, question: Question, totals: &Totals, windows: &Windows) {
         let elapsed = self.live.elapsed();
-        let metrics = crate::summary::metrics_so_far(totals, &self.thresholds, elapsed, &self.settings);
+        let metrics = crate::summary::metrics_so_far(totals, &self.thresholds, windows, elapsed, &self.settings);
         let answer = match question.topic {
             Topic::Metrics => json!({
                 "elapsedSeconds": elapsed.as_secs_f64(),

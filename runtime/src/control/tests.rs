@@ -101,7 +101,7 @@ fn answer_questions(mut desk: Desk, until: &CancellationToken) {
         loop {
             tokio::select! {
                 () = until.cancelled() => return,
-                question = desk.next() => desk.answer(question, aggregator.totals()),
+                question = desk.next() => desk.answer(question, aggregator.totals(), &crate::threshold::Windows::default()),
             }
         }
     });

@@ -55,7 +55,7 @@ impl Test {
                 biased;
                 () = signals.next() => return,
                 () = live.released() => return,
-                question = desk.next() => desk.answer(question, ledger.totals()),
+                question = desk.next() => desk.answer(question, ledger.totals(), ledger.windows()),
             }
         }
     }

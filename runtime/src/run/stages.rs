@@ -224,7 +224,8 @@ impl Test {
                 },
                 _ = collect.tick() => self.prepared.ledger.collect(),
                 question = self.prepared.desk.next() => {
-                    self.prepared.desk.answer(question, self.prepared.ledger.totals());
+                    let ledger = &self.prepared.ledger;
+                    self.prepared.desk.answer(question, ledger.totals(), ledger.windows());
                 }
             }
         };

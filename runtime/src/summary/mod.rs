@@ -237,10 +237,11 @@ impl MetricSummary {
 pub(crate) fn metrics_so_far(
     totals: &Totals,
     thresholds: &[Threshold],
+    windows: &Windows,
     duration: Duration,
     settings: &SummarySettings,
 ) -> Vec<MetricSummary> {
-    metrics(totals, thresholds, &RunInfo { duration, ..RunInfo::default() }, settings)
+    metrics(totals, thresholds, windows, &RunInfo { duration, ..RunInfo::default() }, settings)
 }
 
 /// Metrics with samples, the sub-metric that k6 always shows, and whatever thresholds ask for.

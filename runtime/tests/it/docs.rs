@@ -26,7 +26,8 @@ const TESTED_ELSEWHERE: [(&str, &str); 1] = [("target-server.md", "target-server
 /// The page whose `rust` blocks are the crate that its commands run.
 const WALKTHROUGH: &str = "first-scenario.md";
 /// Pages whose commands are run on the shipped scenarios.
-const SESSIONS: [&str; 7] = ["scenarios.md", "data.md", "summary.md", "granting.md", "from-k6.md", "results-file.md", "run-control.md"];
+const SESSIONS: [&str; 7] =
+    ["scenarios.md", "data.md", "summary.md", "granting.md", "from-k6.md", "results-file.md", "run-control.md"];
 
 fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the runtime lies in the repository")
