@@ -34,6 +34,7 @@ pub async fn exercise(engine: &Engine, bytes: &[u8], limits: InstanceLimits, log
             tags: TagSetId::EMPTY,
             env: Arc::default(),
             duration: std::time::Duration::from_secs(1),
+            expected_statuses: None,
         });
     }
     let recorder = Arc::new(Mutex::new(Recorder::new(Arc::clone(&test.registry))));

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use crate::duration;
 use crate::executor::{self, ScenarioSpec};
 use crate::field_error::{FieldError, did_you_mean};
-use crate::http::HttpDebug;
+use crate::http::{HttpDebug, Statuses};
 use crate::metrics::SystemTags;
 use crate::options::{Options, ScenarioOptions, parse_thresholds, read};
 use crate::output::TimeUnit;
@@ -24,6 +24,8 @@ pub use scale::Scale;
 
 /// k6's default of `setupTimeout` and `teardownTimeout`.
 const HOOK_TIMEOUT: Duration = Duration::from_secs(60);
+/// k6's default of `maxRedirects`.
+const MAX_REDIRECTS: u32 = 10;
 /// k6's default of `summaryTrendStats`.
 const TREND_STATS: [&str; 6] = ["avg", "min", "med", "max", "p(90)", "p(95)"];
 /// Sent by requests that bring no `User-Agent`.
@@ -100,6 +102,10 @@ pub struct Plan {
     pub http_debug: Option<HttpDebug>,
     /// A request that fails on the network ends its iteration.
     pub throw: bool,
+    /// Redirects that a request follows unless it says otherwise.
+    pub max_redirects: u32,
+    /// Cookies stay from one iteration to the next.
+    pub no_cookies_reset: bool,
     /// What the summary tells of a trend, such as `p(95)`.
     pub summary_trend_stats: Vec<String>,
     /// The unit of the summary's times; `None` for the one that suits each value.
@@ -124,6 +130,8 @@ pub struct PlannedScenario {
     pub env: BTreeMap<String, String>,
     /// Tags of this scenario alone; they win over the test's.
     pub tags: BTreeMap<String, String>,
+    /// The statuses that count as a success in this scenario; `None` for 200 to 399.
+    pub expected_statuses: Option<Statuses>,
 }
 
 impl PlannedScenario {
@@ -193,6 +201,10 @@ impl Plan {
             no_vu_connection_reuse: given.flag("noVUConnectionReuse")?,
             http_debug: given.read("httpDebug", read::http_debug)?.flatten(),
             throw: given.flag("throw")?,
+            max_redirects: given
+                .read("maxRedirects", read::count)?
+                .map_or(MAX_REDIRECTS, |most| u32::try_from(most).unwrap_or(u32::MAX)),
+            no_cookies_reset: given.flag("noCookiesReset")?,
             summary_trend_stats: given
                 .read("summaryTrendStats", read::trend_stats)?
                 .unwrap_or_else(|| TREND_STATS.map(str::to_owned).to_vec()),
@@ -272,7 +284,8 @@ fn plan_scenario(
     if spec != given {
         scaled.push(format!("{}: {} -> {}", spec.name, given.describe(), spec.describe()));
     }
-    Ok(PlannedScenario { spec, exec, env: scenario.env, tags: scenario.tags })
+    let (env, tags, expected_statuses) = (scenario.env, scenario.tags, scenario.expected_statuses);
+    Ok(PlannedScenario { spec, exec, env, tags, expected_statuses })
 }
 
 /// Planning itself takes memory for every virtual user: a typing error must not exhaust the machine.
@@ -347,6 +360,9 @@ fn to_json(scenario: &ScenarioOptions) -> Value {
     json.insert("exec".to_owned(), json!(scenario.exec));
     json.insert("env".to_owned(), json!(scenario.env));
     json.insert("tags".to_owned(), json!(scenario.tags));
+    if let Some(statuses) = &scenario.expected_statuses {
+        json.insert("expectedStatuses".to_owned(), statuses.to_json());
+    }
     json.extend(scenario.given.clone());
     Value::Object(json)
 }

@@ -3,6 +3,7 @@
 mod conclude;
 mod context;
 mod error;
+mod files;
 pub mod inspection;
 mod network;
 mod once;
@@ -10,6 +11,7 @@ mod prepare;
 mod record;
 mod stages;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -49,6 +51,8 @@ pub struct Request {
     pub grants: Grants,
     /// What flags say of the network.
     pub network: NetworkFlags,
+    /// The files that are granted, by name.
+    pub files: BTreeMap<String, PathBuf>,
     /// What `handle_summary` may write below.
     pub allow_write: Option<PathBuf>,
     /// Runs every scenario function once.

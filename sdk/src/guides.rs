@@ -15,4 +15,5 @@ guides! {
     Scenarios = "scenarios.md";
     Data = "data.md";
     FromK6 = "from-k6.md";
+    Http = "http.md";
 }

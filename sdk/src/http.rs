@@ -1,4 +1,4 @@
-//! HTTP requests. Each one that is sent is one sample of the `http_req_*` metrics.
+//! HTTP requests. Each one that is sent, and each redirect that is followed, is one sample of the `http_req_*` metrics.
 //!
 //! ```no_run
 //! use flashcrowd::prelude::*;
@@ -24,11 +24,18 @@
 //!
 //! A request that fails on the network is a [`Response`] with status 0 and an error, never a panic.
 
+mod auth;
+mod cookies;
+mod multipart;
 mod params;
 mod request;
 mod response;
+mod statuses;
 mod url;
 
+pub use cookies::{Cookie, Cookies, cookies};
+pub use multipart::{Multipart, multipart};
 pub use request::{Request, delete, get, head, options, patch, post, put, request};
 pub use response::{JsonError, Response, Timings};
+pub use statuses::{Statuses, set_expected_statuses};
 pub use url::{Template, Url, UrlWriter};

@@ -11,7 +11,7 @@ use flashcrowd_runtime::engine::{Engine, EngineOptions};
 use flashcrowd_runtime::executor::ScenarioSpec;
 use flashcrowd_runtime::executor::shared_iterations::SharedIterations;
 use flashcrowd_runtime::grants::Grants;
-use flashcrowd_runtime::host::context::{InstanceLimits, ScenarioContext, ShardContext, TestContext};
+use flashcrowd_runtime::host::context::{InstanceLimits, RequestSettings, ScenarioContext, ShardContext, TestContext};
 use flashcrowd_runtime::http::ClientSettings;
 use flashcrowd_runtime::log::{Level, Log};
 use flashcrowd_runtime::metrics::{Aggregate, Aggregator, Recorder, Registry, SystemTags, builtin};
@@ -88,6 +88,7 @@ fn test(registry: &Arc<Registry>, url: String) -> TestContext {
         tags: registry.intern(&[("scenario", "iterate")]),
         env: Arc::clone(&env),
         duration: Duration::from_hours(1),
+        expected_statuses: None,
     };
     let (log, _) = Log::start(Level::Error, |_| {});
     TestContext {
@@ -102,6 +103,7 @@ fn test(registry: &Arc<Registry>, url: String) -> TestContext {
         }),
         http_debug: None,
         throw: false,
+        requests: RequestSettings { max_redirects: 10, ..RequestSettings::default() },
         seed: 42,
         limits: InstanceLimits { memory_bytes: MEMORY_BYTES, cpu: Duration::from_hours(1) },
         scenarios: vec![scenario],

@@ -85,7 +85,6 @@ const K6_FLAGS: &[&str] = &[
     "--out",
     "--batch",
     "--batch-per-host",
-    "--max-redirects",
     "--execution-segment",
     "--execution-segment-sequence",
     "--include-system-env-vars",

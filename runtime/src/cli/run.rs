@@ -48,6 +48,7 @@ fn request(args: &RunArgs) -> Result<Request, FieldError> {
         data: settings.data,
         grants: settings.grants,
         network: settings.network,
+        files: settings.files,
         allow_write: settings.allow_write,
         once: settings.once,
         seed: settings.seed,

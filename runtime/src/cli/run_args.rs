@@ -88,6 +88,14 @@ pub struct OptionArgs {
     #[arg(long, value_name = "TEXT", help_heading = "HTTP")]
     pub user_agent: Option<String>,
 
+    /// How many redirects a request follows unless it says otherwise; 0 follows none [default: 10]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "HTTP")]
+    pub max_redirects: Option<String>,
+
+    /// Keeps a virtual user's cookies from one iteration to the next
+    #[arg(long, help_heading = "HTTP", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true)]
+    pub no_cookies_reset: Option<String>,
+
     /// Reads and counts response bodies, and throws them away
     #[arg(long, help_heading = "HTTP", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true)]
     pub discard_response_bodies: Option<String>,
@@ -188,6 +196,10 @@ pub struct RunArgs {
     #[arg(long, value_name = "HOST", help_heading = "Network")]
     pub no_proxy: Vec<String>,
 
+    /// A file that the scenario may send, under this name: it is read once, and shared by all virtual users. Repeatable
+    #[arg(long = "file", value_name = "NAME=PATH", help_heading = "Grants and limits")]
+    pub files: Vec<String>,
+
     /// A folder below which the scenario's summary may write files [default: none]
     #[arg(long, value_name = "DIR", help_heading = "Grants and limits")]
     pub allow_write: Option<PathBuf>,
@@ -279,7 +291,7 @@ impl OptionArgs {
     /// A wrong value, naming the flag; two ways to run the load.
     pub fn layer(&self) -> Result<Options, FieldError> {
         let mut options = Options::default();
-        let texts: [(&str, &Option<String>); 24] = [
+        let texts: [(&str, &Option<String>); 26] = [
             ("vus", &self.vus),
             ("duration", &self.duration),
             ("iterations", &self.iterations),
@@ -291,6 +303,8 @@ impl OptionArgs {
             ("paused", &self.paused),
             ("linger", &self.linger),
             ("userAgent", &self.user_agent),
+            ("maxRedirects", &self.max_redirects),
+            ("noCookiesReset", &self.no_cookies_reset),
             ("discardResponseBodies", &self.discard_response_bodies),
             ("noConnectionReuse", &self.no_connection_reuse),
             ("noVUConnectionReuse", &self.no_vu_connection_reuse),

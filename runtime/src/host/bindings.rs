@@ -6,12 +6,14 @@ wasmtime::component::bindgen!({
     world: "scenario",
     imports: {
         "flashcrowd:scenario/http.send": async | trappable,
+        "flashcrowd:scenario/http.send-body": async | trappable,
         "flashcrowd:scenario/timer.sleep": async | trappable,
         "flashcrowd:scenario/shared.pop-within": async | trappable,
         default: trappable,
     },
     exports: { default: async },
     with: {
+        "flashcrowd:scenario/http.body": super::http::Body,
         "flashcrowd:scenario/http.params": super::http::Params,
         "flashcrowd:scenario/http.response": super::http::Response,
     },

@@ -5,16 +5,20 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
+use tokio::sync::Semaphore;
 
 use super::series_cache::SeriesCache;
 use crate::data::Tables;
-use crate::http::{ClientSettings, HttpDebug};
+use crate::http::{ClientSettings, HttpDebug, Statuses};
 use crate::log::Log;
 use crate::metrics::{Recorder, Registry, TagSetId};
 use crate::problems::Problems;
 use crate::shard::progress::Progress;
 use crate::shared::Shared;
 use crate::stop::StopToken;
+
+/// Bodies that a shard codes or decodes at once.
+const CODED_AT_ONCE: usize = 8;
 
 /// One test.
 #[derive(Debug)]
@@ -33,6 +37,8 @@ pub struct TestContext {
     pub http_debug: Option<HttpDebug>,
     /// A request that fails on the network ends its iteration.
     pub throw: bool,
+    /// What requests do beyond one exchange.
+    pub requests: RequestSettings,
     /// Makes every virtual user's randomness repeatable.
     pub seed: u64,
     /// What each instance may take.
@@ -72,6 +78,19 @@ pub struct ScenarioContext {
     pub env: Arc<BTreeMap<String, String>>,
     /// How long its load lasts at the longest: what `scenario-progress` is a share of.
     pub duration: Duration,
+    /// The statuses that count as a success in it; `None` for what everybody expects.
+    pub expected_statuses: Option<Statuses>,
+}
+
+/// What the requests of a test do beyond one exchange.
+#[derive(Debug, Clone, Default)]
+pub struct RequestSettings {
+    /// Redirects that a request follows unless it says otherwise.
+    pub max_redirects: u32,
+    /// Cookies stay from one iteration to the next.
+    pub keep_cookies: bool,
+    /// The files that were granted, by the names under which they were.
+    pub files: Arc<BTreeMap<String, Bytes>>,
 }
 
 /// What one instance may take from the machine.
@@ -91,13 +110,15 @@ pub struct ShardContext {
     /// Where samples go.
     pub recorder: Arc<Mutex<Recorder>>,
     pub(super) cache: Mutex<SeriesCache>,
+    /// Bodies that are being coded or decoded at once: each takes memory of its sender's choosing, and there is one thread for all.
+    pub(super) coding: Semaphore,
 }
 
 impl ShardContext {
     /// A shard of this test.
     #[must_use]
     pub fn new(test: Arc<TestContext>, recorder: Arc<Mutex<Recorder>>) -> Self {
-        Self { test, recorder, cache: Mutex::default() }
+        Self { test, recorder, cache: Mutex::default(), coding: Semaphore::new(CODED_AT_ONCE) }
     }
 
     /// Records samples. The lock is held for nanoseconds, and contended only a few times a second, when the aggregator collects.

@@ -1,4 +1,4 @@
-//! The exchange that an instance waits for, driven outside of its fiber.
+//! The requests that an instance waits for, driven outside of its fiber.
 //!
 //! A host function that awaits is polled on the module's own stack: every virtual user would keep the pages that the HTTP client once
 //! touched there, and each wake-up of its socket would switch stacks twice. So the module only waits for a result, and whoever polls the
@@ -12,9 +12,8 @@ use std::task::{Context, Poll};
 
 use super::context::ShardContext;
 use super::cpu::CpuMeter;
-use super::stdio::Speaker;
-use crate::http::{Client, Exchange, Lane, Meter, Outgoing, debug};
-use crate::metrics::{TagSetId, builtin};
+use super::journey::{Arrival, Journey, Session};
+use crate::http::{Client, Lane};
 
 /// Sends what is put into its desk, for as long as it is polled. One future serves all requests of a virtual user: it is made once,
 /// and nothing of its size is ever moved.
@@ -23,8 +22,8 @@ type Pilot = Pin<Box<dyn Future<Output = Infallible> + Send>>;
 /// One virtual user's client, at rest or with an exchange under way.
 pub(crate) struct Flight {
     shard: Arc<ShardContext>,
-    speaker: Arc<Speaker>,
     desk: Arc<Mutex<Desk>>,
+    session: Arc<Mutex<Session>>,
     /// `None` before the first request, and after one that was cut off.
     pilot: Mutex<Option<Pilot>>,
 }
@@ -40,26 +39,33 @@ impl std::fmt::Debug for Flight {
 struct Desk {
     /// From the module's call until its answer.
     under_way: bool,
-    request: Option<(Outgoing, TagSetId)>,
-    exchange: Option<Exchange>,
+    journey: Option<Journey>,
+    arrival: Option<Arrival>,
 }
 
 impl Flight {
-    /// Of a virtual user whose voice is `speaker`.
-    pub(crate) fn new(shard: Arc<ShardContext>, speaker: Arc<Speaker>) -> Arc<Self> {
-        Arc::new(Self { shard, speaker, desk: Arc::default(), pilot: Mutex::default() })
+    pub(crate) fn new(shard: Arc<ShardContext>) -> Arc<Self> {
+        Arc::new(Self { shard, desk: Arc::default(), session: Arc::default(), pilot: Mutex::default() })
     }
 
-    /// Sends a request whose samples have these tags, and waits for what comes of it. What is polled here is only whether it came.
-    pub(super) async fn send(&self, outgoing: Outgoing, tags: TagSetId) -> Exchange {
-        *lock(&self.desk) = Desk { under_way: true, request: Some((outgoing, tags)), exchange: None };
-        poll_fn(|_| lock(&self.desk).exchange.take().map_or(Poll::Pending, Poll::Ready)).await
+    /// Sends a request, and waits for what comes of it. What is polled here is only whether it came.
+    pub(super) async fn send(&self, journey: Journey) -> Arrival {
+        *lock(&self.desk) = Desk { under_way: true, journey: Some(journey), arrival: None };
+        poll_fn(|_| lock(&self.desk).arrival.take().map_or(Poll::Pending, Poll::Ready)).await
+    }
+
+    /// What the virtual user remembers of the servers it met.
+    pub(super) fn session(&self) -> MutexGuard<'_, Session> {
+        lock(&self.session)
     }
 
     /// What an iteration leaves behind, as the options say.
     pub(super) fn end_iteration(&self) {
         if self.shard.test.http.no_vu_connection_reuse {
             *lock(&self.pilot) = None;
+        }
+        if !self.shard.test.requests.keep_cookies {
+            self.session().jar = None;
         }
     }
 
@@ -91,7 +97,7 @@ impl Flight {
         }
         let mut pilot = lock(&self.pilot);
         let pilot = pilot.get_or_insert_with(|| {
-            Box::pin(pilot_of(Arc::clone(&self.shard), Arc::clone(&self.speaker), Arc::clone(&self.desk)))
+            Box::pin(pilot_of(Arc::clone(&self.shard), Arc::clone(&self.desk), Arc::clone(&self.session)))
         });
         match pilot.as_mut().poll(cx) {
             Poll::Ready(never) => match never {},
@@ -102,27 +108,17 @@ impl Flight {
 }
 
 /// Sends one request after the other.
-async fn pilot_of(shard: Arc<ShardContext>, speaker: Arc<Speaker>, desk: Arc<Mutex<Desk>>) -> Infallible {
+async fn pilot_of(shard: Arc<ShardContext>, desk: Arc<Mutex<Desk>>, session: Arc<Mutex<Session>>) -> Infallible {
     let client = Client::new(Arc::clone(&shard.test.http));
     let mut lane = Lane::new();
     loop {
         // Requests that are refused at once would never leave the turn to anybody else.
         tokio::task::coop::consume_budget().await;
-        let (outgoing, tags) = poll_fn(|_| lock(&desk).request.take().map_or(Poll::Pending, Poll::Ready)).await;
-        let unanswered = Unanswered { meter: lane.meter(), shard: &shard, tags, armed: true };
-        let exchange = client.send(&mut lane, &outgoing).await;
-        unanswered.answered();
-        show(&shard, &speaker, &outgoing, &exchange);
+        let journey = poll_fn(|_| lock(&desk).journey.take().map_or(Poll::Pending, Poll::Ready)).await;
+        let arrival = journey.make(&client, &mut lane, &shard, &session).await;
         let mut desk = lock(&desk);
-        desk.exchange = Some(exchange);
+        desk.arrival = Some(arrival);
         desk.under_way = false;
-    }
-}
-
-/// With `httpDebug`, shows an exchange that is over.
-fn show(shard: &ShardContext, speaker: &Speaker, outgoing: &Outgoing, exchange: &Exchange) {
-    if let Some(debug) = shard.test.http_debug {
-        speaker.show("http", debug::lines(outgoing, &shard.test.http.user_agent, exchange, debug));
     }
 }
 
@@ -141,34 +137,5 @@ impl Drop for Cut<'_> {
             drop(desk);
             *lock(&self.0.pilot) = None;
         }
-    }
-}
-
-/// Counts a request that was cut off: it is none of `http_reqs`, as its time says nothing, but the server may have seen it.
-struct Unanswered<'a> {
-    meter: Arc<Meter>,
-    shard: &'a ShardContext,
-    tags: TagSetId,
-    armed: bool,
-}
-
-impl Unanswered<'_> {
-    fn answered(mut self) {
-        self.armed = false;
-    }
-}
-
-impl Drop for Unanswered<'_> {
-    fn drop(&mut self) {
-        let (sent, received) = (self.meter.bytes_written(), self.meter.bytes_read());
-        if !self.armed || sent == 0 {
-            return;
-        }
-        #[expect(clippy::cast_precision_loss, reason = "bytes of one request stay far below 2^53")]
-        self.shard.record(|recorder| {
-            recorder.add(builtin::HTTP_REQS_INTERRUPTED, self.tags, 1.0);
-            recorder.add(builtin::DATA_SENT, self.tags, sent as f64);
-            recorder.add(builtin::DATA_RECEIVED, self.tags, received as f64);
-        });
     }
 }

@@ -10,6 +10,7 @@ mod execution;
 pub(crate) mod flight;
 mod groups;
 pub(crate) mod http;
+mod journey;
 pub(crate) mod limits;
 mod log;
 mod metrics;

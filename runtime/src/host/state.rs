@@ -14,6 +14,7 @@ use super::flight::Flight;
 use super::limits::MemoryLimit;
 use super::series_cache::{Symbol, extend};
 use super::stdio::{LogStream, Speaker};
+use crate::http::Statuses;
 use crate::log::{Level, Source};
 use crate::metrics::{SystemTag, TagSetId};
 
@@ -84,6 +85,8 @@ pub struct VuState {
     /// `outer_tags` with what `set-vu-tag` added, inside the current group.
     pub(super) tags: TagSetId,
     pub(super) vu_tags: Vec<(String, String)>,
+    /// What `set-expected-statuses` said.
+    pub(super) expected: Option<Statuses>,
     pub(super) rng: StdRng,
     speaker: Arc<Speaker>,
     wasi: WasiCtx,
@@ -116,7 +119,7 @@ impl VuState {
         let mut table = ResourceTable::new();
         table.set_max_capacity(MAX_RESOURCES);
         Self {
-            flight: Flight::new(Arc::clone(&shard), Arc::clone(&speaker)),
+            flight: Flight::new(Arc::clone(&shard)),
             cpu: CpuMeter::new(test.limits.cpu),
             memory: MemoryLimit::new(test.limits.memory_bytes),
             outer_tags: test.tags,
@@ -130,6 +133,7 @@ impl VuState {
             checks: Vec::new(),
             groups: Vec::new(),
             vu_tags: Vec::new(),
+            expected: None,
             rng,
             speaker,
             wasi,
@@ -146,6 +150,7 @@ impl VuState {
         self.held_bytes = 0;
         self.checks.clear();
         self.groups.clear();
+        self.expected = None;
         self.departure = None;
         self.panic = None;
         self.memory = MemoryLimit::new(self.memory.max_bytes());
@@ -235,6 +240,11 @@ impl VuState {
             Position::Iteration { scenario, .. } => Some(&self.shard.test.scenarios[scenario]),
             _ => None,
         }
+    }
+
+    /// Who shows the virtual user's exchanges, if they are to be shown.
+    pub(super) fn shower(&self) -> Option<Arc<Speaker>> {
+        self.test().http_debug.is_some().then(|| Arc::clone(&self.speaker))
     }
 
     pub(super) fn say(&self, level: Level, text: &str) {

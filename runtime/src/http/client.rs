@@ -13,7 +13,7 @@ use super::addresses::{AddressBlocks, LocalAddresses};
 use super::connection::Connection;
 use super::deadline::Deadline;
 use super::dial::{DIAL_TIMEOUT, DialTimings, Dialed, Wanted, dial};
-use super::failure::{ErrorCode, Failure};
+use super::failure::Failure;
 use super::h1::{Decoder, Form, Head, Wants, encode};
 use super::hosts::{HostPatterns, Hosts};
 use super::http2::{self, Http2};
@@ -28,7 +28,7 @@ use super::unsent::Unsent;
 use crate::grants::Grants;
 
 /// k6's default.
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
+pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Origins that one virtual user keeps a connection to. More than a scenario needs, and few enough that a hostile one cannot eat
 /// the machine's open files.
@@ -271,11 +271,7 @@ impl Client {
             if exchange.bytes_sent == 0 {
                 exchange.timings = Timings { blocked: started.elapsed(), ..exchange.timings };
             }
-            exchange.failure = Some(Failure::new(
-                ErrorCode::TIMEOUT,
-                "request timeout",
-                format_args!("no complete answer within {timeout:?}"),
-            ));
+            exchange.failure = Some(Failure::timeout(timeout));
         }
         exchange
     }

@@ -83,6 +83,11 @@ impl Failure {
         Self { code, tag, text: format!("{tag}: {detail}") }
     }
 
+    /// There was no complete answer in time.
+    pub(crate) fn timeout(limit: std::time::Duration) -> Self {
+        Self::new(ErrorCode::TIMEOUT, "request timeout", format_args!("no complete answer within {limit:?}"))
+    }
+
     /// Connecting failed with this I/O error.
     pub(crate) fn dial(error: &io::Error, peer: impl std::fmt::Display) -> Self {
         if let Some(failure) = out_of_descriptors(error) {

@@ -5,10 +5,13 @@
 
 mod addresses;
 mod client;
+mod coding;
 mod connection;
+mod cookies;
 mod deadline;
 pub(crate) mod debug;
 pub(crate) mod dial;
+mod digest;
 mod failure;
 mod h1;
 mod hosts;
@@ -17,9 +20,11 @@ mod meter;
 mod payload;
 mod proxy;
 mod rate_limit;
+mod redirect;
 mod resolver;
 #[cfg(test)]
 mod secure_tests;
+mod statuses;
 pub(crate) mod stream;
 mod target;
 #[cfg(test)]
@@ -29,8 +34,12 @@ mod tls_options;
 mod unsent;
 
 pub use addresses::{AddressBlocks, LocalAddresses};
+pub(crate) use client::DEFAULT_TIMEOUT;
 pub use client::{Client, ClientSettings, Exchange, Lane, Outgoing, Timings};
+pub(crate) use coding::{Coding, decode, encode, listed};
+pub(crate) use cookies::{Jar, Refused};
 pub use debug::HttpDebug;
+pub(crate) use digest::{Credentials, Nonces};
 pub use failure::{ErrorCode, Failure};
 pub(crate) use h1::check_headers;
 #[cfg(feature = "fuzzing")]
@@ -41,5 +50,7 @@ pub(crate) use meter::Meter;
 pub use payload::Payload;
 pub use proxy::Proxy;
 pub use rate_limit::RateLimit;
+pub(crate) use redirect::{destination, readdress};
 pub use resolver::{DnsOptions, Policy, Resolver, Select};
-pub use target::{Target, TargetError};
+pub use statuses::Statuses;
+pub use target::{Origin, Target, TargetError};

@@ -285,6 +285,22 @@ pub const OPTIONS: &[KnownOption] = &[
         "An iteration takes at least this long: its virtual user waits.",
     ),
     yes(
+        "maxRedirects",
+        "MAX_REDIRECTS",
+        Some("--max-redirects"),
+        Shape::Count,
+        "10",
+        "How many redirects a request follows unless it says otherwise; 0 follows none.",
+    ),
+    yes(
+        "noCookiesReset",
+        "NO_COOKIES_RESET",
+        Some("--no-cookies-reset"),
+        Shape::Bool,
+        "false",
+        "Keeps a virtual user's cookies from one iteration to the next.",
+    ),
+    yes(
         "discardResponseBodies",
         "DISCARD_RESPONSE_BODIES",
         Some("--discard-response-bodies"),
@@ -445,13 +461,6 @@ pub const OPTIONS: &[KnownOption] = &[
         "Addresses to call from, one for each virtual user in turn: addresses, ranges and networks, with commas.",
     ),
     yes("noUsageReport", "NO_USAGE_REPORT", None, Shape::Bool, "true", "No effect: this program reports to nobody."),
-    not_yet(
-        "maxRedirects",
-        "MAX_REDIRECTS",
-        &["0"],
-        "How many redirects a request follows.",
-        "redirects are not followed: leave it out, or give 0",
-    ),
     not_yet("batch", "BATCH", &["20"], "Requests of one batch at once.", "there are no batches: leave it out"),
     not_yet(
         "batchPerHost",
@@ -459,13 +468,6 @@ pub const OPTIONS: &[KnownOption] = &[
         &["6", "0"],
         "Requests of one batch to one host at once.",
         "there are no batches: leave it out",
-    ),
-    not_yet(
-        "noCookiesReset",
-        "NO_COOKIES_RESET",
-        &["false"],
-        "Keeps cookies from one iteration to the next.",
-        "leave it out, or give false",
     ),
     not_yet(
         "executionSegment",

@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 
 use crate::duration;
 use crate::field_error::FieldError;
-use crate::http::HttpDebug;
 use crate::http::tls::HttpVersion;
+use crate::http::{HttpDebug, Statuses};
 use crate::metrics::SystemTags;
 use crate::output::TimeUnit;
 use crate::summary::TrendStat;
@@ -149,6 +149,35 @@ pub fn pairs(value: &Value) -> Result<BTreeMap<String, String>, FieldError> {
             Ok((name.clone(), text(value).map_err(|error| error.within(name))?.to_owned()))
         })
         .collect()
+}
+
+/// Statuses that count as a success: a list of statuses, of ranges such as `"200-299"`, and of objects with `min` and `max`.
+///
+/// # Errors
+/// Any other value.
+pub fn statuses(value: &Value) -> Result<Statuses, FieldError> {
+    let Value::Array(items) = value else {
+        return fail(value, "is not a list; write [200, \"300-399\"]");
+    };
+    let status = |value: &Value| whole(value).and_then(|status| u16::try_from(status).ok());
+    let range = |item: &Value| match item {
+        Value::String(text) => {
+            let (first, last) = text.split_once('-').unwrap_or((text, text));
+            Some((first.trim().parse().ok()?, last.trim().parse().ok()?))
+        }
+        Value::Object(fields) => Some((status(fields.get("min")?)?, status(fields.get("max")?)?)),
+        single => status(single).map(|status| (status, status)),
+    };
+    let read = |(index, item): (usize, &Value)| match range(item) {
+        Some(range) => Ok(range),
+        None => Err(FieldError::json(
+            format!("[{index}]"),
+            item,
+            "is neither a status nor a range of statuses; write 404 or \"200-299\"",
+        )),
+    };
+    let ranges = items.iter().enumerate().map(read).collect::<Result<Vec<_>, _>>()?;
+    Statuses::new(&ranges).map_err(|problem| FieldError::bare("", problem))
 }
 
 /// An object.

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::{Options, read};
 use crate::executor::ExecutorConfig;
 use crate::field_error::FieldError;
+use crate::http::Statuses;
 
 /// The scenario that shortcuts make.
 pub const DEFAULT_SCENARIO: &str = "default";
@@ -17,7 +18,8 @@ pub const DEFAULT_FUNCTION: &str = "default";
 const GRACEFUL_STOP: Duration = Duration::from_secs(30);
 const EXAMPLE: &str = "{\"browse\": {\"executor\": \"constant-vus\", \"vus\": 10, \"duration\": \"30s\"}}";
 /// What all executors share.
-const COMMON: [&str; 7] = ["executor", "startTime", "gracefulStop", "env", "exec", "tags", "options"];
+const COMMON: [&str; 8] =
+    ["executor", "startTime", "gracefulStop", "env", "exec", "tags", "expectedStatuses", "options"];
 
 /// One scenario as the options say it.
 #[derive(Debug, Clone)]
@@ -34,6 +36,8 @@ pub struct ScenarioOptions {
     pub env: BTreeMap<String, String>,
     /// Tags of this scenario's samples.
     pub tags: BTreeMap<String, String>,
+    /// The statuses that count as a success in this scenario.
+    pub expected_statuses: Option<Statuses>,
     /// The function that it runs.
     pub exec: String,
     /// What was written, without what all executors share.
@@ -77,6 +81,7 @@ fn parse(name: &str, fields: &Map<String, Value>) -> Result<ScenarioOptions, Fie
     let graceful_stop = read_or(take("gracefulStop"), "gracefulStop", read::duration)?.unwrap_or(GRACEFUL_STOP);
     let env = read_or(take("env"), "env", read::pairs)?.unwrap_or_default();
     let tags = read_or(take("tags"), "tags", read::pairs)?.unwrap_or_default();
+    let expected_statuses = read_or(take("expectedStatuses"), "expectedStatuses", read::statuses)?;
     let exec = read_or(take("exec"), "exec", |value| read::text(value).map(str::to_owned))?;
     if let Some(options) = take("options") {
         check_sub_options(&options)?;
@@ -86,7 +91,19 @@ fn parse(name: &str, fields: &Map<String, Value>) -> Result<ScenarioOptions, Fie
     let most_vus = most_vus(&given, executor.name());
     let coming_vus = coming_vus(&given, executor.name()).max(most_vus.1);
     let name = name.to_owned();
-    Ok(ScenarioOptions { name, executor, start_time, graceful_stop, env, tags, exec, given, most_vus, coming_vus })
+    Ok(ScenarioOptions {
+        name,
+        executor,
+        start_time,
+        graceful_stop,
+        env,
+        tags,
+        expected_statuses,
+        exec,
+        given,
+        most_vus,
+        coming_vus,
+    })
 }
 
 fn read_or<T>(

@@ -77,6 +77,18 @@ struct Common {
     env: Option<BTreeMap<String, String>>,
     /// Tags of this scenario's samples.
     tags: Option<BTreeMap<String, String>>,
+    /// Statuses that count as a success in this scenario; 200 to 399 by default. Not an option of k6.
+    expected_statuses: Option<Vec<ExpectedStatus>>,
+}
+
+/// A status, a range such as `200-299`, or one with `min` and `max`.
+#[derive(JsonSchema, Serialize)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only its schema is used")]
+enum ExpectedStatus {
+    One(u16),
+    Range(String),
+    Between { min: u16, max: u16 },
 }
 
 /// An executor with its options.

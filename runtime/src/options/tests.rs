@@ -300,9 +300,7 @@ fn thresholds_have_a_short_and_a_long_form() {
 #[test]
 fn what_this_version_does_not_do_is_never_ignored() {
     let cases = [
-        json!({"maxRedirects": 10}),
         json!({"batch": 5}),
-        json!({"noCookiesReset": true}),
         json!({"executionSegment": "0:1/2"}),
         json!({"ext": {"loadimpact": {"projectID": 1}}}),
         json!({"cloud": {"projectID": 1}}),
@@ -310,9 +308,7 @@ fn what_this_version_does_not_do_is_never_ignored() {
     ];
     let errors: Vec<String> = cases.iter().map(|case| error(case.clone())).collect();
     insta::assert_snapshot!(errors.join("\n"), @r#"
-    maxRedirects: 10 is not supported by this version; redirects are not followed: leave it out, or give 0
     batch: 5 is not supported by this version; there are no batches: leave it out
-    noCookiesReset: true is not supported by this version; leave it out, or give false
     executionSegment: "0:1/2" is not supported by this version; leave it out, and use --scale-load for a smaller load
     ext: {"loadimpact":{"projectID":1}} is not supported by this version; leave it out: the test runs on this machine
     cloud: {"projectID":1} is not supported by this version; leave it out: the test runs on this machine
@@ -328,10 +324,29 @@ fn what_this_version_does_not_do_is_never_ignored() {
 }
 
 #[test]
+fn expected_statuses_are_statuses_or_ranges() {
+    let scenario = |statuses: serde_json::Value| json!({"scenarios": {"a": {"executor": "shared-iterations", "expectedStatuses": statuses}}});
+    let read = options(scenario(json!([404, "200-299", {"min": 301, "max": 302}, "418"])));
+    let expected = read.scenarios().unwrap()[0].expected_statuses.clone().unwrap();
+    let all: Vec<u16> = (300..600).filter(|status| crate::http::Statuses::expect(Some(&expected), *status)).collect();
+    assert_eq!(all, [301, 302, 404, 418]);
+    let wrong = [json!(404), json!(["4xx"]), json!([[200]]), json!([{"min": 200}]), json!(["299-200"]), json!([70000])];
+    let errors: Vec<String> = wrong.into_iter().map(|statuses| error(scenario(statuses))).collect();
+    insta::assert_snapshot!(errors.join("\n"), @r#"
+    scenarios.a.expectedStatuses: 404 is not a list; write [200, "300-399"]
+    scenarios.a.expectedStatuses[0]: "4xx" is neither a status nor a range of statuses; write 404 or "200-299"
+    scenarios.a.expectedStatuses[0]: [200] is neither a status nor a range of statuses; write 404 or "200-299"
+    scenarios.a.expectedStatuses[0]: {"min":200} is neither a status nor a range of statuses; write 404 or "200-299"
+    scenarios.a.expectedStatuses: 299-200 is no range of statuses; give first and last, from 100 to 999
+    scenarios.a.expectedStatuses[0]: 70000 is neither a status nor a range of statuses; write 404 or "200-299"
+    "#);
+}
+
+#[test]
 fn what_changes_nothing_is_taken_and_leaves_nothing() {
     let harmless = json!({
         "ext": {}, "batch": 20, "batchPerHost": 6,
-        "maxRedirects": 0, "paused": null, "tags": null,
+        "paused": null, "tags": null,
     });
     assert_eq!(options(harmless), Options::default());
 }

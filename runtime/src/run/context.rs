@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use crate::data::Tables;
 use crate::grants::Grants;
-use crate::host::context::{InstanceLimits, ScenarioContext, TestContext};
+use crate::host::context::{InstanceLimits, RequestSettings, ScenarioContext, TestContext};
 use crate::http::{ClientSettings, RateLimit};
 use crate::log::Log;
 use crate::metrics::{DEFAULT_MAX_SERIES, Registry, SystemTag, SystemTags, TagSetId};
@@ -27,6 +29,7 @@ pub(crate) fn sandbox(log: Log, memory_bytes: usize) -> Arc<TestContext> {
         http: Arc::default(),
         http_debug: None,
         throw: false,
+        requests: RequestSettings::default(),
         seed: 0,
         limits: InstanceLimits { memory_bytes, cpu: DESCRIBE_CPU },
         scenarios: Vec::new(),
@@ -52,11 +55,12 @@ pub(super) struct Surroundings {
     pub(super) seed: u64,
     pub(super) limits: InstanceLimits,
     pub(super) data: Tables,
+    pub(super) files: BTreeMap<String, Bytes>,
 }
 
 /// The context of a test.
 pub(super) fn of_plan(plan: &Plan, surroundings: Surroundings) -> TestContext {
-    let Surroundings { registry, log, grants, network, env, seed, limits, data } = surroundings;
+    let Surroundings { registry, log, grants, network, env, seed, limits, data, files } = surroundings;
     let tags: Vec<(&str, &str)> = plan.tags.iter().map(|(name, value)| (&**name, &**value)).collect();
     let test_tags = registry.intern(&tags);
     let scenario = |planned: &PlannedScenario| {
@@ -73,6 +77,7 @@ pub(super) fn of_plan(plan: &Plan, surroundings: Surroundings) -> TestContext {
             tags: registry.extend(test_tags, &own),
             env: Arc::new(scenario_env),
             duration: planned.spec.executor.regular_duration(),
+            expected_statuses: planned.expected_statuses.clone(),
         }
     };
     TestContext {
@@ -91,6 +96,11 @@ pub(super) fn of_plan(plan: &Plan, surroundings: Surroundings) -> TestContext {
         }),
         http_debug: plan.http_debug,
         throw: plan.throw,
+        requests: RequestSettings {
+            max_redirects: plan.max_redirects,
+            keep_cookies: plan.no_cookies_reset,
+            files: Arc::new(files),
+        },
         scenarios: plan.scenarios.iter().map(scenario).collect(),
         tags: test_tags,
         env: Arc::new(env),

@@ -11,6 +11,7 @@ use std::time::SystemTime;
 use tokio::time::Instant;
 
 use super::error::PrepareError;
+use super::files;
 use super::inspection::{Inspected, inspect};
 use super::record::{self, Opened};
 use super::{Request, Test, context};
@@ -80,6 +81,7 @@ pub(super) async fn prepare(request: Request, display: Display, log: Log) -> Res
         || inspected.options.get("hosts").is_none();
     let network = request.network.settings(&plan, hosts_are_granted)?;
     let env = environment(&request.env, &inspected.description)?;
+    let files = files::read(&request.files)?;
     let registry = Arc::new(Registry::new(request.max_series, plan.system_tags));
     let mut unknown_metrics = Vec::new();
     for threshold in &plan.thresholds {
@@ -138,6 +140,7 @@ pub(super) async fn prepare(request: Request, display: Display, log: Log) -> Res
             env,
             seed,
             limits: InstanceLimits { memory_bytes: request.memory_limit, cpu: request.cpu_limit },
+            files,
         },
     ));
     let shard = || {

@@ -2,6 +2,7 @@
 //!
 //! `cargo xtask test` builds the modules first; without them every test here fails and says so.
 
+mod answering;
 mod calls;
 mod contract;
 mod data;
@@ -15,6 +16,7 @@ mod load;
 mod new_crate;
 mod omission;
 mod report;
+mod requests;
 mod run_control;
 mod scenarios;
 mod sdk;

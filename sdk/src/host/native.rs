@@ -151,6 +151,12 @@ pub(crate) mod http {
         pub(crate) timeout_ns: u64,
         pub(crate) name: String,
         pub(crate) tags: u32,
+        pub(crate) redirects: Option<u32>,
+        pub(crate) expected: Vec<(u16, u16)>,
+        pub(crate) discard: Option<bool>,
+        pub(crate) connect_timeout_ns: u64,
+        pub(crate) digest: Option<(String, String)>,
+        pub(crate) compression: Vec<String>,
     }
 
     #[derive(Debug)]
@@ -179,6 +185,31 @@ pub(crate) mod http {
 
         pub(crate) fn set_tags(&self, tags: u32) {
             self.said().tags = tags;
+        }
+
+        pub(crate) fn set_redirects(&self, most: u32) {
+            self.said().redirects = Some(most);
+        }
+
+        pub(crate) fn set_expected_statuses(&self, ranges: &[(u16, u16)]) {
+            ranges.clone_into(&mut self.said().expected);
+        }
+
+        pub(crate) fn set_discard_body(&self, discard: bool) {
+            self.said().discard = Some(discard);
+        }
+
+        pub(crate) fn set_connect_timeout(&self, nanoseconds: u64) {
+            self.said().connect_timeout_ns = nanoseconds;
+        }
+
+        pub(crate) fn set_digest(&self, user: &str, password: &str) {
+            self.said().digest = Some((user.to_owned(), password.to_owned()));
+        }
+
+        pub(crate) fn set_compression(&self, codings: &[&str]) -> Result<(), String> {
+            self.said().compression = codings.iter().map(|coding| (*coding).to_owned()).collect();
+            Ok(())
         }
 
         pub(crate) fn said(&self) -> std::sync::MutexGuard<'_, Said> {
@@ -231,6 +262,63 @@ pub(crate) mod http {
         pub(crate) fn protocol(&self) -> String {
             String::new()
         }
+
+        pub(crate) fn redirects(&self) -> u32 {
+            0
+        }
+
+        pub(crate) fn expected(&self) -> bool {
+            false
+        }
+
+        pub(crate) fn status_text(&self) -> String {
+            String::new()
+        }
+
+        pub(crate) fn tls_version(&self) -> String {
+            String::new()
+        }
+
+        pub(crate) fn remote_address(&self) -> Option<String> {
+            None
+        }
+    }
+
+    /// Takes anything: what was granted is known where it runs.
+    pub(crate) struct Body;
+
+    impl Body {
+        pub(crate) fn new() -> Self {
+            Self
+        }
+
+        pub(crate) fn add_bytes(&self, _bytes: &[u8]) {}
+
+        pub(crate) fn add_file(&self, _name: &str) -> Result<(), String> {
+            Ok(())
+        }
+    }
+
+    pub(crate) fn send_body(request: Request<'_>, _body: &Body, params: Option<&Params>) -> Reply {
+        send(request, params)
+    }
+
+    pub(crate) fn set_expected_statuses(_ranges: &[(u16, u16)]) {}
+
+    pub(crate) fn cookies(_url: &str) -> Result<Vec<(String, String)>, String> {
+        Ok(Vec::new())
+    }
+
+    pub(crate) fn set_cookie(_url: &str, _cookie: &str) -> Result<(), String> {
+        Ok(())
+    }
+
+    pub(crate) fn remove_cookie(_url: &str, _name: &str) -> Result<(), String> {
+        Ok(())
+    }
+
+    pub(crate) fn clear_cookies(_url: &str) -> Result<(), String> {
+        Ok(())
     }
 
     pub(crate) struct Reply {

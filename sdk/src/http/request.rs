@@ -4,8 +4,10 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
+use super::multipart::{Multipart, Piece, assemble};
 use super::params::Spec;
 use super::response::Response;
+use super::statuses::Statuses;
 use super::url::{self, Url};
 use crate::host::http::{self as host, Method};
 use crate::text::{Bytes, Seconds, Text};
@@ -74,14 +76,24 @@ pub struct Request<'a> {
     url: Url<'a>,
     headers: Vec<(Cow<'a, str>, Cow<'a, str>)>,
     body: Option<Cow<'a, [u8]>>,
+    /// The body, if it is of several pieces.
+    pieces: Vec<Piece<'a>>,
     /// The body's type, which a `Content-Type` header replaces.
-    content_type: Option<&'static str>,
+    content_type: Option<Cow<'static, str>>,
     spec: Spec<'a>,
 }
 
 impl<'a> Request<'a> {
     fn new(method: Method<'a>, url: Url<'a>) -> Self {
-        Self { method, url, headers: Vec::new(), body: None, content_type: None, spec: Spec::default() }
+        Self {
+            method,
+            url,
+            headers: Vec::new(),
+            body: None,
+            pieces: Vec::new(),
+            content_type: None,
+            spec: Spec::default(),
+        }
     }
 
     /// Adds `name=value` to the URL's query, percent-encoded.
@@ -125,18 +137,63 @@ impl<'a> Request<'a> {
 
     /// Sends these bytes.
     pub fn body(mut self, body: impl Bytes<'a>) -> Self {
-        self.body = Some(body.into_bytes());
-        self.content_type = None;
+        self.set_body(body.into_bytes(), None);
         self
+    }
+
+    fn set_body(&mut self, body: Cow<'a, [u8]>, content_type: Option<&'static str>) {
+        self.body = Some(body);
+        self.pieces.clear();
+        self.content_type = content_type.map(Cow::Borrowed);
+    }
+
+    fn set_pieces(&mut self, pieces: Vec<Piece<'a>>, content_type: Option<String>) {
+        self.body = None;
+        self.pieces = pieces;
+        self.content_type = content_type.map(Cow::Owned);
+    }
+
+    /// Sends the file that was granted under this name by `--file NAME=PATH`. It is read once for all virtual users and never
+    /// copied into one of them.
+    ///
+    /// ```no_run
+    /// use flashcrowd::prelude::*;
+    ///
+    /// // runtime run … --file backup=backup.tar
+    /// http::put("https://shop.test/backups/7").body_file("backup").header("Content-Type", "application/x-tar").send();
+    /// ```
+    pub fn body_file(mut self, name: impl Into<Cow<'a, str>>) -> Self {
+        self.set_pieces(vec![Piece::File(name.into())], None);
+        self
+    }
+
+    /// Sends a form that can have files in it, from [`multipart`](super::multipart).
+    pub fn multipart(mut self, form: Multipart<'a>) -> Self {
+        let (pieces, content_type) = form.finish();
+        self.set_pieces(pieces, Some(content_type));
+        self
+    }
+
+    /// Has the runtime compress the body before it is sent: `gzip`, `deflate`, `br` or `zstd`. Several calls apply one after the
+    /// other. The header `Content-Encoding` says so.
+    pub fn compress(mut self, coding: &str) -> Self {
+        self.spec.rarely().compression.push(coding.to_owned());
+        self
+    }
+
+    /// Asks for a compressed answer (`Accept-Encoding: gzip, deflate, br, zstd`). Compressed answers are decompressed, asked for
+    /// or not.
+    pub fn compressed(self) -> Self {
+        self.header("Accept-Encoding", "gzip, deflate, br, zstd")
     }
 
     /// Sends this text, as `Content-Type: text/plain; charset=utf-8` unless that header is given.
     pub fn text(mut self, text: impl Text<'a>) -> Self {
-        self.body = Some(match text.into_text() {
+        let text = match text.into_text() {
             Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
             Cow::Owned(text) => Cow::Owned(text.into_bytes()),
-        });
-        self.content_type = Some("text/plain; charset=utf-8");
+        };
+        self.set_body(text, Some("text/plain; charset=utf-8"));
         self
     }
 
@@ -147,10 +204,9 @@ impl<'a> Request<'a> {
     #[track_caller]
     pub fn json<T: Serialize + ?Sized>(mut self, value: &T) -> Self {
         match serde_json::to_vec(value) {
-            Ok(bytes) => self.body = Some(Cow::Owned(bytes)),
+            Ok(bytes) => self.set_body(Cow::Owned(bytes), Some("application/json")),
             Err(error) => panic!("the body of the request to {} cannot be written as JSON: {error}", self.url),
         }
-        self.content_type = Some("application/json");
         self
     }
 
@@ -169,8 +225,7 @@ impl<'a> Request<'a> {
             }
             url::push_pair(&mut form, name.as_ref(), &value.into_text());
         }
-        self.body = Some(Cow::Owned(form.into_bytes()));
-        self.content_type = Some("application/x-www-form-urlencoded");
+        self.set_body(Cow::Owned(form.into_bytes()), Some("application/x-www-form-urlencoded"));
         self
     }
 
@@ -179,6 +234,13 @@ impl<'a> Request<'a> {
     pub fn timeout(mut self, timeout: impl Seconds) -> Self {
         // 0 would mean the default to the runtime.
         self.spec.timeout_ns = timeout.nanoseconds().max(1);
+        self
+    }
+
+    /// Limits making a connection, look-up and handshakes included: a [`Duration`](std::time::Duration), or a number of seconds. The
+    /// default is 30 seconds.
+    pub fn connect_timeout(mut self, timeout: impl Seconds) -> Self {
+        self.spec.rarely().connect_timeout_ns = timeout.nanoseconds().max(1);
         self
     }
 
@@ -201,6 +263,72 @@ impl<'a> Request<'a> {
         self
     }
 
+    /// Follows at most so many redirects; 0 follows none. The default is the option `maxRedirects`, 10. Each redirect is a
+    /// sample of its own, and the timeout limits all of them together.
+    pub fn redirects(mut self, most: u32) -> Self {
+        self.spec.rarely().redirects = Some(most);
+        self
+    }
+
+    /// Counts this status, or these, as a success, instead of 200 to 399. Several calls add to each other.
+    ///
+    /// ```no_run
+    /// use flashcrowd::prelude::*;
+    ///
+    /// let user = http::get("https://shop.test/users/7").expect_status(200..=299).expect_status(404).send();
+    /// if user.ok() {
+    ///     log::info!("{}", user.status());
+    /// }
+    /// ```
+    pub fn expect_status(mut self, statuses: impl Into<Statuses>) -> Self {
+        self.spec.rarely().expected.push(statuses.into());
+        self
+    }
+
+    /// Reads and counts the answer's body, and throws it away, or not, whatever the option `discardResponseBodies` says.
+    pub fn discard_body(mut self, discard: bool) -> Self {
+        self.spec.rarely().discard = Some(discard);
+        self
+    }
+
+    /// Sends this cookie with the request, instead of one of this name that the virtual user holds. It is not kept.
+    ///
+    /// ```no_run
+    /// use flashcrowd::prelude::*;
+    ///
+    /// http::get("https://shop.test/").cookie("plan", "gold").cookie("seen", 7).send();
+    /// ```
+    pub fn cookie<'b>(mut self, name: &str, value: impl Text<'b>) -> Self {
+        let pair = format!("{name}={}", value.into_text());
+        match self.headers.iter_mut().find(|(name, _)| name.eq_ignore_ascii_case("cookie")) {
+            Some((_, cookies)) => {
+                let cookies = cookies.to_mut();
+                cookies.push_str("; ");
+                cookies.push_str(&pair);
+            }
+            None => self.headers.push((Cow::Borrowed("Cookie"), Cow::Owned(pair))),
+        }
+        self
+    }
+
+    /// Sends a user name and a password with the request (`Authorization: Basic`). They never follow a redirect to another host.
+    pub fn basic_auth(self, user: &str, password: &str) -> Self {
+        self.header("Authorization", super::auth::basic(user, password))
+    }
+
+    /// Answers challenges of digest authentication (RFC 7616) by this URL's host, and by no other. The challenge is a sample of its
+    /// own and counts as expected; further requests to the host bring the answer with them.
+    pub fn digest_auth(mut self, user: &str, password: &str) -> Self {
+        self.spec.rarely().digest = Some((user.to_owned(), password.to_owned()));
+        self
+    }
+
+    /// Sends a token with the request (`Authorization: Bearer`). It never follows a redirect to another host.
+    pub fn bearer_auth<'b>(self, token: impl Text<'b>) -> Self {
+        let credentials = format!("Bearer {}", token.into_text());
+        self.header("Authorization", credentials)
+    }
+
     /// Sends the request and waits for the whole answer.
     ///
     /// # Panics
@@ -210,6 +338,7 @@ impl<'a> Request<'a> {
         let url = resolve(&self.url.text);
         let content_type = self
             .content_type
+            .as_deref()
             .filter(|_| !self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")));
         let headers = content_type
             .map(|value| ("Content-Type", value))
@@ -218,7 +347,11 @@ impl<'a> Request<'a> {
             .map(|(name, value)| (name, value.as_bytes()));
         let request = |headers: &[(&str, &[u8])]| {
             let request = host::Request { method: self.method.clone(), url: &url, headers, body: self.body.as_deref() };
-            self.with_params(|params| host::send(request, params))
+            if self.pieces.is_empty() {
+                return self.with_params(|params| host::send(request, params));
+            }
+            let body = assemble(&self.pieces);
+            self.with_params(|params| host::send_body(request, &body, params))
         };
         // Few headers need no allocation.
         let mut few: [(&str, &[u8]); 8] = [("", &[]); 8];
@@ -246,7 +379,7 @@ impl<'a> Request<'a> {
 
 /// Puts `BASE_URL` before a URL that begins with `/`.
 #[track_caller]
-fn resolve(url: &str) -> Cow<'_, str> {
+pub(super) fn resolve(url: &str) -> Cow<'_, str> {
     if !url.starts_with('/') {
         return Cow::Borrowed(url);
     }
@@ -346,6 +479,46 @@ mod tests {
             ("http://a/users/{id}".to_owned(), 1_000_000_000)
         );
         assert_eq!(params(get(template()).name("own")).1.name, "own");
+    }
+
+    #[test]
+    fn what_few_requests_say_is_part_of_the_combination() {
+        let params = |request: Request<'_>| sent(&request).params.expect("something was said");
+        let special = || get("http://a/").redirects(0).expect_status(200..=204).expect_status(404).discard_body(true);
+        let (number, said) = params(special());
+        assert_eq!(said.redirects, Some(0));
+        assert_eq!((said.expected.as_slice(), said.discard), (&[(200, 204), (404, 404)][..], Some(true)));
+        assert_eq!(params(special()).0, number);
+        assert_ne!(params(special().redirects(1)).0, number);
+        assert_ne!(params(special().expect_status(500)).0, number);
+    }
+
+    #[test]
+    fn cookies_and_credentials_are_headers() {
+        let request = get("http://a/").cookie("a", 1).header("X", "y").cookie("b", "c");
+        assert_eq!(headers(&request), ["Cookie: a=1; b=c", "X: y"]);
+        let request = get("http://a/").basic_auth("ann", "s3cret");
+        assert_eq!(headers(&request), ["Authorization: Basic YW5uOnMzY3JldA=="]);
+        assert_eq!(headers(&get("http://a/").bearer_auth("t")), ["Authorization: Bearer t"]);
+    }
+
+    #[test]
+    fn a_body_in_pieces_is_told_from_one_in_one() {
+        let request = post("http://a/").json(&1).multipart(super::super::multipart().text("a", "b"));
+        assert!(request.body.is_none() && request.pieces.len() == 3);
+        assert!(headers(&request)[0].starts_with("Content-Type: multipart/form-data; boundary=flashcrowd-"));
+        assert_eq!(headers(&request.clone().body_file("photo")), [""; 0]);
+        let request = request.json(&1);
+        assert!(request.pieces.is_empty() && request.body.is_some());
+    }
+
+    #[test]
+    fn codings_and_credentials_are_parameters() {
+        let (_, said) =
+            sent(&post("http://a/").text("x").compress("gzip").compress("br").digest_auth("ann", "pw")).params.unwrap();
+        assert_eq!(said.compression, ["gzip", "br"]);
+        assert_eq!(said.digest, Some(("ann".to_owned(), "pw".to_owned())));
+        assert_eq!(headers(&get("http://a/").compressed()), ["Accept-Encoding: gzip, deflate, br, zstd"]);
     }
 
     fn random_number() -> u32 {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
+use super::cookies::Cookie;
 use crate::host::http as host;
 
 /// An answer, or what came instead of one. Its body stays outside the module until it is asked for.
@@ -28,10 +29,17 @@ impl Response {
         self.status
     }
 
-    /// Whether the status is from 200 to 399: what `http_req_failed` counts as no failure.
+    /// The status with what the server calls it, such as `404 Not Found`; empty when there was no answer.
+    #[must_use]
+    pub fn status_text(&self) -> String {
+        self.held.status_text()
+    }
+
+    /// Whether the status is an expected one: what `http_req_failed` counts as no failure. Expected is 200 to 399, unless the
+    /// [request](super::Request::expect_status), the [virtual user](super::set_expected_statuses) or the scenario says otherwise.
     #[must_use]
     pub fn ok(&self) -> bool {
-        (200..400).contains(&self.status)
+        self.held.expected()
     }
 
     /// k6's error code: 0 for none, 1000 to 1699 for what failed, 1400 to 1599 for the statuses 400 to 599.
@@ -58,7 +66,7 @@ impl Response {
         self.held.headers().into_iter().map(|(name, value)| (name, into_text(value))).collect()
     }
 
-    /// The body's bytes.
+    /// The body's bytes, decompressed.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         self.body.get_or_init(|| self.held.body())
@@ -114,7 +122,45 @@ impl Response {
         }
     }
 
-    /// The URL that answered.
+    /// The cookies that this answer sets. What the virtual user holds by now is [`cookies`](super::cookies).
+    ///
+    /// ```no_run
+    /// use flashcrowd::prelude::*;
+    ///
+    /// let response = http::get("https://shop.test/").send();
+    /// check!(response, "sets a session" => |r| r.cookies().iter().any(|cookie| cookie.name == "session" && cookie.secure));
+    /// ```
+    #[must_use]
+    pub fn cookies(&self) -> Vec<Cookie> {
+        let headers = self.headers();
+        headers.iter().filter(|(name, _)| name == "set-cookie").filter_map(|(_, value)| Cookie::parse(value)).collect()
+    }
+
+    /// The value of the cookie of this name that this answer sets.
+    #[must_use]
+    pub fn cookie(&self, name: &str) -> Option<String> {
+        self.cookies().into_iter().find(|cookie| cookie.name == name).map(|cookie| cookie.value)
+    }
+
+    /// The version of TLS, such as `tls1.3`; empty without TLS.
+    #[must_use]
+    pub fn tls_version(&self) -> String {
+        self.held.tls_version()
+    }
+
+    /// Who was connected to, as address and port; `None` if nobody was.
+    #[must_use]
+    pub fn remote_address(&self) -> Option<String> {
+        self.held.remote_address()
+    }
+
+    /// How many redirects were followed.
+    #[must_use]
+    pub fn redirects(&self) -> u32 {
+        self.held.redirects()
+    }
+
+    /// The URL that answered: the last one, if redirects were followed.
     #[must_use]
     pub fn url(&self) -> String {
         self.held.url()

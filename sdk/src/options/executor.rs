@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::Span;
+use crate::http::Statuses;
 
 /// A stage of a ramp: over `duration`, the value goes in a straight line to `target`.
 #[derive(Clone, Debug, PartialEq)]
@@ -90,6 +91,12 @@ macro_rules! executor {
             /// A tag for all samples of this scenario.
             pub fn tag(self, name: impl Into<String>, value: impl Into<String>) -> Self {
                 self.put_in("tags", name.into(), value.into())
+            }
+
+            /// The statuses that count as a success in this scenario, instead of 200 to 399: `[200..=299, 404..=404]`.
+            pub fn expected_statuses<S: Into<Statuses>>(self, statuses: impl IntoIterator<Item = S>) -> Self {
+                let ranges = statuses.into_iter().map(Into::into).map(|range| format!("{}-{}", range.first, range.last));
+                self.put("expectedStatuses", ranges.collect::<Vec<_>>())
             }
 
             fn put_in(mut self, key: &str, name: String, value: String) -> Self {

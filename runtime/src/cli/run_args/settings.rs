@@ -51,6 +51,8 @@ pub struct RunSettings {
     pub grants: Grants,
     /// Authorities, a certificate, a proxy.
     pub network: NetworkFlags,
+    /// The files that it may send, by name.
+    pub files: BTreeMap<String, PathBuf>,
     /// Below which its summary may write.
     pub allow_write: Option<PathBuf>,
     /// Memory of one instance, in bytes.
@@ -164,6 +166,7 @@ impl RunArgs {
             data: TableFile::parse_all(&self.data)?,
             grants,
             network: self.network(variable),
+            files: files(&self.files)?,
             allow_write: self.allow_write.clone(),
             memory_limit_bytes: self.memory_limit.as_deref().map_or(Ok(DEFAULT_MEMORY_BYTES), memory_limit)?,
             cpu_limit: self.cpu_limit.as_deref().map_or(Ok(DEFAULT_CPU), cpu_limit)?,
@@ -297,6 +300,22 @@ fn mode_of(name: &str, text: &str) -> Result<SummaryMode, FieldError> {
             Err(FieldError::new(name, format!("\"{text}\""), problem))
         }
     }
+}
+
+/// The files that are granted.
+fn files(given: &[String]) -> Result<BTreeMap<String, PathBuf>, FieldError> {
+    let mut files = BTreeMap::new();
+    for text in given {
+        let wrong = |problem: &str| FieldError::new("--file", format!("\"{text}\""), problem);
+        let (name, path) = text
+            .split_once('=')
+            .filter(|(name, path)| !name.is_empty() && !path.is_empty())
+            .ok_or_else(|| wrong("is no file with a name; write NAME=PATH, such as photo=pictures/cat.jpg"))?;
+        if files.insert(name.to_owned(), PathBuf::from(path)).is_some() {
+            return Err(wrong("has a name that another --file has; give each file one of its own"));
+        }
+    }
+    Ok(files)
 }
 
 /// `^[a-zA-Z_][a-zA-Z0-9_]*$`

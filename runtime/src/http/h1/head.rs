@@ -100,6 +100,14 @@ impl Head {
         self.visit(|headers| Some(headers.iter().map(owned).collect())).unwrap_or_default()
     }
 
+    /// What the server calls its status.
+    #[must_use]
+    pub fn reason(&self) -> Option<String> {
+        let line = self.bytes.split(|byte| matches!(byte, b'\r' | b'\n')).next()?;
+        let reason = line.splitn(3, |byte| *byte == b' ').nth(2)?.trim_ascii();
+        (!reason.is_empty()).then(|| String::from_utf8_lossy(reason).into_owned())
+    }
+
     /// Bytes held.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -100,6 +100,7 @@ fn executors_have_the_fields_that_the_schema_says() {
                 "env" | "tags" => json!({"a": "b"}),
                 "exec" => json!("default"),
                 "options" => json!({}),
+                "expectedStatuses" => json!([200, "300-399", {"min": 404, "max": 410}]),
                 "duration" | "maxDuration" | "startTime" | "gracefulStop" | "gracefulRampDown" | "timeUnit" => {
                     json!("1s")
                 }

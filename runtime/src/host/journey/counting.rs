@@ -1,0 +1,142 @@
+//! How the exchanges of a journey become samples.
+
+use std::sync::Arc;
+
+use super::Arrival;
+use crate::host::context::ShardContext;
+use crate::host::series_cache::{RequestLabel, Symbol};
+use crate::http::tls::TlsVersion;
+use crate::http::{Client, ErrorCode, Exchange, Failure, Lane, Meter, Outgoing, Statuses, Target, Timings};
+use crate::metrics::{HttpKey, HttpSample, MethodId, TagSetId, builtin};
+
+/// How the hops of a journey are counted.
+#[derive(Debug)]
+pub(in crate::host) struct Counting {
+    /// The tags of where the virtual user is.
+    pub(in crate::host) around: TagSetId,
+    /// The request's own tags.
+    pub(in crate::host) own: TagSetId,
+    /// The name that the scenario gave: it stays for all hops.
+    pub(in crate::host) label: Option<Label>,
+    /// Of the next hop.
+    pub(in crate::host) method: MethodId,
+    pub(in crate::host) expected: Option<Statuses>,
+}
+
+/// A name given by the scenario.
+#[derive(Debug)]
+pub(in crate::host) struct Label {
+    pub(in crate::host) name: Arc<str>,
+    pub(in crate::host) symbol: Symbol,
+}
+
+impl Counting {
+    /// The tags of a hop to this URL, as far as they are known before it is sent.
+    pub(in crate::host) fn tags(&self, shard: &ShardContext, url: &str, symbol: Symbol) -> TagSetId {
+        let label = match &self.label {
+            Some(Label { name, symbol }) => RequestLabel::Name(name, *symbol),
+            None => RequestLabel::Url(url, symbol),
+        };
+        shard.cached(|cache, registry| cache.request(registry, self.around, &label, self.own))
+    }
+
+    /// Records a hop. `passing` is one that a further one follows: whatever was expected, it is no failure.
+    pub(super) fn record(
+        &mut self,
+        shard: &ShardContext,
+        tags: TagSetId,
+        exchange: &Exchange,
+        passing: bool,
+    ) -> (ErrorCode, bool) {
+        let error_code = match &exchange.failure {
+            Some(failure) => failure.code,
+            None => ErrorCode::of_status(exchange.status),
+        };
+        let expected =
+            exchange.failure.is_none() && (passing || Statuses::expect(self.expected.as_ref(), exchange.status));
+        let key = HttpKey {
+            base: tags,
+            method: self.method,
+            status: exchange.status,
+            error_code: error_code.0,
+            error: exchange.failure.as_ref().map_or("", |failure| failure.tag),
+            protocol: exchange.protocol,
+            tls_version: exchange.tls.map_or("", TlsVersion::as_str),
+            expected,
+        };
+        let Timings { blocked, connecting, tls_handshaking, sending, waiting, receiving, looking_up } =
+            exchange.timings;
+        let sample = HttpSample {
+            blocked,
+            connecting,
+            tls_handshaking,
+            sending,
+            waiting,
+            receiving,
+            bytes_sent: exchange.bytes_sent,
+            bytes_received: exchange.bytes_received,
+        };
+        shard.record(|recorder| recorder.http(&key, &sample));
+        if let Some(looking_up) = looking_up {
+            let tags = key.tags(&shard.test.registry);
+            shard.record(|recorder| recorder.duration(builtin::HTTP_REQ_LOOKING_UP, tags, looking_up));
+        }
+        (error_code, expected)
+    }
+
+    /// A request that never left.
+    pub(in crate::host) fn unsent(
+        &mut self,
+        shard: &ShardContext,
+        tags: TagSetId,
+        failure: Failure,
+        target: Option<Arc<Target>>,
+    ) -> Arrival {
+        let exchange = Exchange::failed(failure);
+        let (error_code, expected) = self.record(shard, tags, &exchange, false);
+        Arrival { exchange, error_code, target, redirects: 0, limit_reached: None, expected }
+    }
+}
+
+/// One exchange. If it is cut off, what had left by then is counted.
+pub(super) async fn hop(
+    client: &Client,
+    lane: &mut Lane,
+    shard: &ShardContext,
+    outgoing: &Outgoing,
+    tags: TagSetId,
+) -> Exchange {
+    let unanswered = Unanswered { meter: lane.meter(), shard, tags, armed: true };
+    let exchange = client.send(lane, outgoing).await;
+    unanswered.answered();
+    exchange
+}
+
+/// Counts a request that was cut off: it is none of `http_reqs`, as its time says nothing, but the server may have seen it.
+struct Unanswered<'a> {
+    meter: Arc<Meter>,
+    shard: &'a ShardContext,
+    tags: TagSetId,
+    armed: bool,
+}
+
+impl Unanswered<'_> {
+    fn answered(mut self) {
+        self.armed = false;
+    }
+}
+
+impl Drop for Unanswered<'_> {
+    fn drop(&mut self) {
+        let (sent, received) = (self.meter.bytes_written(), self.meter.bytes_read());
+        if !self.armed || sent == 0 {
+            return;
+        }
+        #[expect(clippy::cast_precision_loss, reason = "bytes of one request stay far below 2^53")]
+        self.shard.record(|recorder| {
+            recorder.add(builtin::HTTP_REQS_INTERRUPTED, self.tags, 1.0);
+            recorder.add(builtin::DATA_SENT, self.tags, sent as f64);
+            recorder.add(builtin::DATA_RECEIVED, self.tags, received as f64);
+        });
+    }
+}
