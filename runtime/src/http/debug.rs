@@ -34,9 +34,10 @@ pub(crate) fn lines(outgoing: &Outgoing, user_agent: &str, exchange: &Exchange, 
     let head = String::from_utf8_lossy(&head);
     let mut sent = head.trim_end().split("\r\n");
     let request = sent.next().unwrap_or_default();
+    // What answers with HTTP/1.0 was asked with HTTP/1.1.
     let request = match exchange.protocol {
-        "" | "HTTP/1.1" => request.to_owned(),
-        protocol => request.replace(" HTTP/1.1", &format!(" {protocol}")),
+        "HTTP/2.0" => request.replace(" HTTP/1.1", " HTTP/2.0"),
+        _ => request.to_owned(),
     };
     lines.push(format!("> {request} (to {})", outgoing.target.origin));
     lines.extend(sent.map(|header| format!("> {header}")));
@@ -175,6 +176,15 @@ mod tests {
         < failed: odd: nobody is there (error code 1000)
         = 1.234ms: blocked 0ns (connecting 0ns), sending 0ns, waiting 1.234ms, receiving 0ns; 7 bytes sent, 0 received
         "#);
+    }
+
+    #[test]
+    fn the_version_is_that_of_the_request() {
+        for (answered, asked) in [("HTTP/1.0", "HTTP/1.1"), ("HTTP/1.1", "HTTP/1.1"), ("HTTP/2.0", "HTTP/2.0")] {
+            let exchange = Exchange { status: 200, protocol: answered, ..Exchange::new() };
+            let shown = lines(&outgoing(b""), "", &exchange, HttpDebug::Headers);
+            assert_eq!(shown[0], format!("> POST /coupons?id=3 {asked} (to shop.test:8080)"));
+        }
     }
 
     #[test]
