@@ -135,6 +135,7 @@ fn settings_have_defaults() {
         data: Vec::new(),
         grants: crate::grants::Grants::none(),
         network: crate::run::NetworkFlags::default(),
+        files: std::collections::BTreeMap::new(),
         allow_write: None,
         memory_limit_bytes: 64 * 1024 * 1024,
         cpu_limit: std::time::Duration::from_secs(10),
