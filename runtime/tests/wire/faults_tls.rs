@@ -1,5 +1,6 @@
 //! Faults of TLS.
 
+use rustls::version::{TLS12, TLS13};
 use serde_json::{Value, json};
 use xtask::certificates::Identity;
 
@@ -41,8 +42,10 @@ fn certificates_of_each_bad_kind() {
         assert!(server.requests("/").is_empty(), "{name}: nothing was sent to it");
     }
 
-    // Whoever trusts nobody but the system knows none of them.
+    // Whoever trusts nobody but the system knows none of them; whoever looks at nothing takes them all.
     Probe::new([case("not trusted", json!({"url": server.url("/")}), failed(1310))]).holds();
+    let cases = bad.iter().map(|(name, bad, ..)| good(bad, name));
+    Probe::new(cases).args(&["--insecure-skip-tls-verify"]).holds();
 }
 
 #[test]
@@ -69,6 +72,22 @@ fn handshakes_that_come_to_nothing() {
     for (name, server, _) in &faults {
         assert_eq!(server.requests("/").len(), 0, "{name}");
     }
+}
+
+#[test]
+fn no_version_in_common() {
+    let identity = Certificates::get().good();
+    let (old, new) = (Faulty::start_tls_of(&identity, &[&TLS12], []), Faulty::start_tls_of(&identity, &[&TLS13], []));
+    let cases = |old_code: u16, new_code: u16| {
+        let expected = |code: u16| if code == 0 { json!({"status": 200, "error_code": 0}) } else { failed(code) };
+        [
+            case("the old one", json!({"url": old.url("/")}), expected(old_code)),
+            case("the new one", json!({"url": new.url("/")}), expected(new_code)),
+        ]
+    };
+    trusting(cases(0, 0)).holds();
+    trusting(cases(1300, 0)).option("tlsVersion", json!({"min": "tls1.3", "max": "tls1.3"})).holds();
+    trusting(cases(0, 1300)).option("tlsVersion", json!({"min": "tls1.2", "max": "tls1.2"})).holds();
 }
 
 #[test]

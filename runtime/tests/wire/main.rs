@@ -15,6 +15,7 @@ mod faults_tls;
 mod faulty;
 mod httpbin;
 mod nginx;
+mod nginx_options;
 mod nginx_tls;
 mod probe;
 mod servers;

@@ -40,6 +40,18 @@ impl Probe {
         self
     }
 
+    /// Grants nothing but what further arguments do.
+    pub(crate) fn without_grants(mut self) -> Self {
+        self.arguments.clear();
+        self
+    }
+
+    /// An option of the config file.
+    pub(crate) fn option(mut self, name: &str, value: Value) -> Self {
+        self.options[name] = value;
+        self
+    }
+
     /// Of the runtime's process.
     pub(crate) fn environment(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));

@@ -14,7 +14,7 @@ const LOCATIONS: &str = include_str!("locations.conf");
 pub(super) struct Nginx;
 
 /// The ports' names in the configuration and among the facts, and their URLs' schemes.
-const PORTS: [(&str, &str); 9] = [
+const PORTS: [(&str, &str); 10] = [
     ("http", "http"),
     ("other", "http"),
     ("https", "https"),
@@ -24,6 +24,7 @@ const PORTS: [(&str, &str); 9] = [
     ("h2c", "http"),
     ("h2-few", "https"),
     ("https-other", "https"),
+    ("proxy", "http"),
 ];
 
 /// What `/private/` asks for.

@@ -90,7 +90,16 @@ pub(crate) fn config(
 impl Faulty {
     /// Speaks HTTP/1.1 behind TLS, as the script says.
     pub(crate) fn start_tls(identity: &Identity, script: impl IntoIterator<Item = (String, Vec<Act>)>) -> Self {
-        let config = config(identity, rustls::ALL_VERSIONS, &[]);
+        Self::start_tls_of(identity, rustls::ALL_VERSIONS, script)
+    }
+
+    /// The same, with these versions of TLS only.
+    pub(crate) fn start_tls_of(
+        identity: &Identity,
+        versions: &[&'static SupportedProtocolVersion],
+        script: impl IntoIterator<Item = (String, Vec<Act>)>,
+    ) -> Self {
+        let config = config(identity, versions, &[]);
         let script: BTreeMap<String, Vec<Act>> = script.into_iter().collect();
         Self::serve("https", move |stream, seen| {
             let socket = stream.try_clone().expect("a second handle");
