@@ -87,7 +87,7 @@ fn curl_gets_the_same_answers() {
         let method = if url.ends_with("/posted") { "POST" } else { "GET" };
         let mut headers: Vec<Vec<&str>> = same.iter().map(|header| header.split(": ").collect()).collect();
         headers.push(vec!["Accept-Encoding", "deflate, gzip, br, zstd"]);
-        let mut step = json!({"url": url, "method": method, "headers": headers});
+        let mut step = json!({"url": url, "method": method, "headers": headers, "redirects": 0});
         if method == "POST" {
             step["body"] = json!("x=1");
         }

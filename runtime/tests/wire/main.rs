@@ -9,6 +9,8 @@
 mod support;
 
 mod agreement;
+mod cookies;
+mod credentials;
 mod faults_http1;
 mod faults_http2;
 mod faults_tls;
@@ -18,6 +20,8 @@ mod nginx;
 mod nginx_options;
 mod nginx_tls;
 mod probe;
+mod redirects;
+mod security;
 mod servers;
 
 /// The page has every test, and no other.

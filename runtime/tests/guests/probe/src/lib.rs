@@ -16,10 +16,14 @@ fn options() -> Options {
 #[flashcrowd::scenario]
 fn iterate() -> Result<(), serde_json::Error> {
     let steps: Vec<Step> = serde_json::from_str(&env("STEPS"))?;
-    for step in &steps {
+    for mut step in steps {
+        step.url = step.url.replace("{vu}", &exec::vu().to_string());
         sleep(step.pause);
+        step.prepare();
         let response = step.request().send();
-        tell::told(&tell::answer(step, &response));
+        if !step.quiet {
+            tell::told(&tell::answer(&step, &response));
+        }
     }
     Ok(())
 }

@@ -28,14 +28,45 @@ pub struct Step {
     pub json: Option<serde_json::Value>,
     /// A body of these fields.
     pub form: Option<Vec<(String, String)>>,
+    /// The most redirects that are followed.
+    pub redirects: Option<u32>,
+    /// Ranges of statuses that are expected.
+    #[serde(default)]
+    pub expect: Vec<(u16, u16)>,
+    /// Cookies of this request alone.
+    #[serde(default)]
+    pub cookies: Vec<(String, String)>,
+    /// `Set-Cookie` headers that the jar takes before.
+    #[serde(default)]
+    pub set_cookies: Vec<String>,
+    /// Empties the jar before.
+    #[serde(default)]
+    pub clear_cookies: bool,
+    /// A name and a password.
+    pub basic: Option<(String, String)>,
+    /// A token.
+    pub bearer: Option<String>,
     /// In seconds.
     pub timeout: Option<f64>,
     /// How long to wait before, in seconds.
     #[serde(default)]
     pub pause: f64,
+    /// Tells nothing of it.
+    #[serde(default)]
+    pub quiet: bool,
 }
 
 impl Step {
+    /// What the jar is told before.
+    pub fn prepare(&self) {
+        if self.clear_cookies {
+            http::cookies(&self.url).clear();
+        }
+        for cookie in &self.set_cookies {
+            http::cookies(&self.url).set_cookie(cookie);
+        }
+    }
+
     pub fn request(&self) -> Request<'_> {
         let mut request = http::request(&self.method, &self.url).name(&self.name).headers(pairs(&self.headers));
         for (name, value) in &self.query {
@@ -52,6 +83,21 @@ impl Step {
         }
         if let Some(form) = &self.form {
             request = request.form(pairs(form));
+        }
+        if let Some(most) = self.redirects {
+            request = request.redirects(most);
+        }
+        for (first, last) in &self.expect {
+            request = request.expect_status(*first..=*last);
+        }
+        for (name, value) in &self.cookies {
+            request = request.cookie(name, value);
+        }
+        if let Some((user, password)) = &self.basic {
+            request = request.basic_auth(user, password);
+        }
+        if let Some(token) = &self.bearer {
+            request = request.bearer_auth(token);
         }
         if let Some(timeout) = self.timeout {
             request = request.timeout(timeout);

@@ -1,6 +1,7 @@
 //! Telling what came back, in lines that the log neither cuts nor drops.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 
 use flashcrowd::prelude::*;
 use serde_json::Value;
@@ -23,6 +24,13 @@ pub fn answer(step: &Step, response: &Response) -> Value {
     let body = response.bytes();
     let start = &body[..body.len().min(TEXT_BYTES)];
     let timings = response.timings();
+    let held: BTreeMap<String, String> = if response.status() == 0 {
+        BTreeMap::new()
+    } else {
+        http::cookies(&response.url()).all().into_iter().collect()
+    };
+    let set: BTreeMap<String, String> =
+        response.cookies().into_iter().map(|cookie| (cookie.name, cookie.value)).collect();
     json!({
         "name": step.name,
         "vu": exec::vu(),
@@ -31,6 +39,10 @@ pub fn answer(step: &Step, response: &Response) -> Value {
         "error_code": response.error_code(),
         "error": response.error(),
         "url": response.url(),
+        "redirects": response.redirects(),
+        "expected": response.ok(),
+        "cookies": set,
+        "held": held,
         "protocol": response.protocol(),
         "headers": response.headers(),
         "length": body.len(),
