@@ -217,6 +217,7 @@ fn act<T: serde::de::DeserializeOwned + Default>(
 }
 
 /// Nothing is as good as an empty object.
+#[expect(clippy::result_large_err, reason = "the answer is sent at once, and once")]
 pub(super) fn read<T: serde::de::DeserializeOwned + Default>(body: &Bytes) -> Result<T, Response> {
     if body.is_empty() {
         return Ok(T::default());

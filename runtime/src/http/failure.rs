@@ -2,7 +2,7 @@
 
 use std::io;
 
-use rustls::CertificateError;
+use rustls::{AlertDescription, CertificateError};
 
 /// k6's numeric error codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -130,10 +130,12 @@ impl Failure {
         use rustls::Error;
         let (code, tag) = match error {
             Error::InvalidCertificate(problem) => certificate(problem),
+            Error::NoApplicationProtocol | Error::AlertReceived(AlertDescription::NoApplicationProtocol) => {
+                (ErrorCode::HTTP2, "no application protocol in common")
+            }
             Error::AlertReceived(_) => (ErrorCode::TLS, "TLS alert received"),
             Error::InvalidMessage(_) => (ErrorCode::TLS, "answer is not TLS"),
             Error::PeerIncompatible(_) => (ErrorCode::TLS, "no TLS version or cipher in common"),
-            Error::NoApplicationProtocol => (ErrorCode::TLS, "no application protocol in common"),
             _ => (ErrorCode::TLS, "TLS failed"),
         };
         Self::new(code, tag, error)

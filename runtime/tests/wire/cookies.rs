@@ -20,9 +20,9 @@ fn they_go_where_they_belong() {
             json!({"status": 200, "cookies": {"plain": "1", "here": "2", "elsewhere": "3", "hidden": "7"}}),
         ),
         // The longer path first; neither one that is over nor one of another domain. Secure ones go to loopback addresses, as in browsers.
-        case("sent", at("/echo"), echoed("here=2; plain=1; secret=4; hidden=7")),
-        case("another path", at("/few"), echoed("plain=1; secret=4; hidden=7")),
-        case("another port", json!({"url": nginx_url("other", "/few")}), echoed("plain=1; secret=4; hidden=7")),
+        case("sent", at("/echo"), echoed("here=2; hidden=7; plain=1; secret=4")),
+        case("another path", at("/few"), echoed("hidden=7; plain=1; secret=4")),
+        case("another port", json!({"url": nginx_url("other", "/few")}), echoed("hidden=7; plain=1; secret=4")),
         case("another host", json!({"url": nginx_url("other", "/echo").replace("127.0.0.1", "localhost")}), echoed("")),
         case(
             "one of its own",

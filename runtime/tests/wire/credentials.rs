@@ -32,7 +32,7 @@ fn basic_and_bearer() {
             json!({"status": 200, "text": "a short text\n"}),
         ),
         case(
-            "nginx, wrong",
+            "nginx wrong",
             json!({"url": nginx_url("http", "/private/short.txt?basic"), "basic": ["bob", "s3cret"]}),
             refused(),
         ),
