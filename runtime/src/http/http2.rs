@@ -4,6 +4,7 @@
 //! with the connection's last user.
 
 use std::convert::Infallible;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
@@ -128,6 +129,10 @@ impl Http2 {
     /// Why a stream on this connection failed. Where the connection ended beneath it, the server's last words (GOAWAY) are the reason, if there
     /// were any: `h2` tells them only to who asks for another stream.
     fn broken(&self, error: &h2::Error) -> Broken {
+        // A reset may be found out by a frame of housekeeping that can no longer be written: the request has left, and its answer is cut.
+        if error.get_io().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
+            return Failure::new(ErrorCode::RESET_BY_PEER, "connection reset by peer", error).into();
+        }
         if !error.is_io() || !self.shared.ended.load(Relaxed) {
             return Broken::new(error);
         }
