@@ -188,7 +188,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "FILE", help_heading = "Network")]
     pub client_key: Option<PathBuf>,
 
-    /// An HTTP proxy that requests go through: http://[user:password@]host:port. Proxies in the environment are not heeded
+    /// An HTTP proxy that requests go through, as an http URL. Proxies in the environment are not heeded
     #[arg(long, value_name = "URL", help_heading = "Network")]
     pub proxy: Option<String>,
 
