@@ -129,16 +129,15 @@ impl Http2 {
     /// Why a stream on this connection failed. Where the connection ended beneath it, the server's last words (GOAWAY) are the reason, if there
     /// were any: `h2` tells them only to who asks for another stream.
     fn broken(&self, error: &h2::Error) -> Broken {
-        // A reset may be found out by a frame of housekeeping that can no longer be written: the request has left, and its answer is cut.
-        if error.get_io().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
-            return Failure::new(ErrorCode::RESET_BY_PEER, "connection reset by peer", error).into();
-        }
-        if !error.is_io() || !self.shared.ended.load(Relaxed) {
-            return Broken::new(error);
-        }
+        let Some(cause) = error.get_io() else { return Broken::new(error) };
         match self.sender.clone().poll_ready(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(Err(last)) if last.is_go_away() => Failure::http2(&last).into(),
-            _ => closed_early().into(),
+            _ if self.shared.ended.load(Relaxed) => closed_early().into(),
+            // A reset may be found out by a frame of housekeeping that can no longer be written: the request has left, and its answer is cut.
+            _ if cause.kind() == io::ErrorKind::BrokenPipe => {
+                Failure::new(ErrorCode::RESET_BY_PEER, "connection reset by peer", error).into()
+            }
+            _ => Broken::new(error),
         }
     }
 
