@@ -27,7 +27,7 @@ fn printed(mut command: Command) -> String {
 }
 
 /// What curl gets: in the shape of the probe's answer.
-fn by_curl(url: &str, arguments: &[String]) -> Value {
+pub(crate) fn by_curl(url: &str, arguments: &[String]) -> Value {
     let folder = Folder::new();
     let (head, body) = (folder.file("head"), folder.file("body"));
     let mut curl = tool("curl", "curl");
@@ -62,7 +62,7 @@ const OF_THE_MOMENT: [&str; 4] = ["date", "connection", "keep-alive", "server-ti
 
 #[test]
 fn curl_gets_the_same_answers() {
-    let nginx_paths = ["/short.txt", "/noise.bin", "/empty", "/teapot", "/301", "/headers", "/posted"];
+    let nginx_paths = ["/short.txt", "/page.html", "/noise.bin", "/empty", "/teapot", "/301", "/headers", "/posted"];
     let nginx_urls =
         ["http", "tls12", "tls13", "https"].into_iter().flat_map(|port| nginx_paths.map(|path| nginx_url(port, path)));
     let httpbin_paths = [
@@ -79,6 +79,9 @@ fn curl_gets_the_same_answers() {
         "/links/3/0",
         "/base64/7L-g7Y-w",
         "/basic-auth/a/b",
+        "/gzip",
+        "/deflate",
+        "/brotli",
     ];
     let urls: Vec<String> = nginx_urls.chain(httpbin_paths.map(httpbin_url)).collect();
     // What the server echoes must be the same, too.

@@ -43,6 +43,35 @@ fn basic_and_bearer() {
 }
 
 #[test]
+fn digest() {
+    let url = |qop: &str, algorithm: &str| httpbin_url(&format!("/digest-auth/{qop}/ann/s3cret/{algorithm}"));
+    let known = || json!({"status": 200, "error_code": 0, "body": {"authenticated": true, "user": "ann"}});
+    let refused = || json!({"status": 401, "error_code": 1401});
+    let login = json!(["ann", "s3cret"]);
+    // Each begins without the cookies by which httpbin knows a nonce again.
+    let step = |qop: &str, algorithm: &str, login: &Value| json!({"url": url(qop, algorithm), "digest": login, "clear_cookies": true});
+    let algorithms = ["MD5", "SHA-256", "SHA-512"];
+    let mut cases: Vec<_> =
+        algorithms.iter().map(|algorithm| case(*algorithm, step("auth", algorithm, &login), known())).collect();
+    let with_body = json!({"url": url("auth", "MD5"), "digest": login, "method": "POST", "body": "x"});
+    cases.extend([
+        case("of no kind", step("none", "MD5", &login), known()),
+        case("with the body", step("auth-int", "MD5", &login), known()),
+        case("wrong", step("auth", "MD5", &json!(["ann", "secret"])), refused()),
+        case("none", json!({"url": url("auth", "MD5"), "clear_cookies": true}), refused()),
+        case("a method that is not allowed", with_body, json!({"status": 405})),
+    ]);
+    let told = Probe::new(cases).holds();
+    // A challenge is a sample of its own, and one that the credentials are for is no failure.
+    assert!(told.run.metric("http_reqs", "count") > 8.0, "{}", told.run.stdout);
+
+    let again = [1, 2, 3]
+        .map(|number| case(format!("request {number}"), json!({"url": url("auth", "MD5"), "digest": login}), known()));
+    let told = Probe::new(again).holds();
+    assert_eq!(told.run.metric("http_reqs", "count"), 4.0, "one challenge, and its nonce is used again");
+}
+
+#[test]
 fn statuses_that_are_expected() {
     let status = |name: &str, status: u16, expect: Value, expected: bool| {
         let step = json!({"url": httpbin_url(&format!("/status/{status}")), "expect": expect, "redirects": 0});

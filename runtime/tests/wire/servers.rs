@@ -32,6 +32,12 @@ pub(crate) fn httpbin_url(path: &str) -> String {
     format!("{}{path}", httpbin().fact("url"))
 }
 
+/// A proxy.
+pub(crate) fn tinyproxy() -> &'static Running {
+    static TINYPROXY: OnceLock<Result<Running, String>> = OnceLock::new();
+    started(&TINYPROXY, "tinyproxy")
+}
+
 /// The lines of nginx's access log whose URI has this text, which is the test's own.
 pub(crate) fn nginx_saw(mark: &str) -> Vec<Value> {
     let log = std::fs::read_to_string(nginx().fact("access-log")).expect("nginx writes a log");

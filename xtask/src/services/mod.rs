@@ -12,6 +12,7 @@ mod nginx;
 mod orders;
 mod start;
 mod state;
+mod tinyproxy;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, TcpListener};
@@ -25,7 +26,7 @@ pub use start::{Running, start, tool};
 use crate::shell::{Failure, target_dir};
 
 /// Every service there is.
-pub const ALL: &[&dyn Service] = &[&nginx::Nginx, &httpbin::Httpbin];
+pub const ALL: &[&dyn Service] = &[&nginx::Nginx, &httpbin::Httpbin, &tinyproxy::Tinyproxy];
 
 /// What others need to know to use a service: URLs, and files such as certificates, by name.
 pub type Facts = BTreeMap<String, String>;
@@ -84,6 +85,11 @@ fn free_ports<const N: usize>() -> Result<[u16; N], Failure> {
         listeners.push(listener);
     }
     Ok(ports)
+}
+
+/// Whether somebody listens on this port.
+fn listens(port: u16) -> bool {
+    std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok()
 }
 
 /// Whether `GET PATH` on this port is answered with status 200.

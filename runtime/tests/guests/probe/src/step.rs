@@ -44,6 +44,14 @@ pub struct Step {
     pub clear_cookies: bool,
     /// A name and a password.
     pub basic: Option<(String, String)>,
+    /// A name and a password for digest authentication.
+    pub digest: Option<(String, String)>,
+    /// Codings that the body is sent in, one after the other.
+    #[serde(default)]
+    pub compress: Vec<String>,
+    /// Asks for a compressed answer.
+    #[serde(default)]
+    pub compressed: bool,
     /// A token.
     pub bearer: Option<String>,
     /// In seconds.
@@ -95,6 +103,15 @@ impl Step {
         }
         if let Some((user, password)) = &self.basic {
             request = request.basic_auth(user, password);
+        }
+        if let Some((user, password)) = &self.digest {
+            request = request.digest_auth(user, password);
+        }
+        for coding in &self.compress {
+            request = request.compress(coding);
+        }
+        if self.compressed {
+            request = request.compressed();
         }
         if let Some(token) = &self.bearer {
             request = request.bearer_auth(token);
