@@ -36,4 +36,5 @@ pub mod summary;
 pub mod terminal;
 pub mod threshold;
 pub mod vu;
+mod websocket;
 pub mod worker;

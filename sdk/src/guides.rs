@@ -16,4 +16,5 @@ guides! {
     Data = "data.md";
     FromK6 = "from-k6.md";
     Http = "http.md";
+    WebSocket = "websocket.md";
 }

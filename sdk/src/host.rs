@@ -7,4 +7,4 @@ mod imports;
 #[path = "host/native.rs"]
 mod imports;
 
-pub(crate) use imports::{checks, data, env, execution, groups, http, log, metrics, random, shared, timer};
+pub(crate) use imports::{checks, data, env, execution, groups, http, log, metrics, random, shared, timer, websocket};

@@ -35,6 +35,7 @@ mod url;
 
 pub use cookies::{Cookie, Cookies, cookies};
 pub use multipart::{Multipart, multipart};
+pub(crate) use request::resolve;
 pub use request::{Request, delete, get, head, options, patch, post, put, request};
 pub use response::{JsonError, Response, Timings};
 pub use statuses::{Statuses, set_expected_statuses};

@@ -170,6 +170,7 @@ pub mod test;
 pub mod testing;
 mod text;
 mod timer;
+pub mod websocket;
 
 #[doc(hidden)]
 #[path = "private.rs"]
@@ -311,7 +312,7 @@ pub mod prelude {
         Check, ConstantArrivalRate, ConstantVus, Counter, DataTable, EnvVar, ExternallyControlled, Gauge, Options,
         PerVuIterations, RampingArrivalRate, RampingVus, Rate, SharedIterations, Summary, Threshold, Trend, check,
         data, env, env_or, env_parse, exec, fail, group, hours, log, millis, mins, pacing, random, secs, shared, sleep,
-        stage, test, think_time, url,
+        stage, test, think_time, url, websocket,
     };
 }
 

@@ -11,6 +11,7 @@ use axum::routing::{MethodRouter, get, post};
 
 use crate::audit::Auditor;
 use crate::coupon::CouponStrategy;
+use crate::echo::Sockets;
 use crate::error::ApiError;
 use crate::extract::BODY_LIMIT_BYTES;
 use crate::knobs::{Shape, Watched, observe};
@@ -18,7 +19,7 @@ use crate::metrics::Metrics;
 use crate::payment::PaymentStrategy;
 use crate::points::PointStrategy;
 use crate::seed::{Seed, Seeder};
-use crate::{audit, coupon, health, metrics, payment, points, seed};
+use crate::{audit, coupon, echo, health, metrics, payment, points, seed};
 
 /// A future behind a pointer: what the strategies' traits return, so that a strategy can be chosen while running.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -44,6 +45,8 @@ pub struct State {
     pub metrics: Arc<Metrics>,
     /// What is done to requests on their way in.
     pub shape: Arc<Shape>,
+    /// The open WebSockets.
+    pub sockets: Sockets,
 }
 
 impl std::fmt::Debug for State {
@@ -74,6 +77,7 @@ pub fn app(state: State) -> Router {
             )),
         )
         .route("/orders/payment/kafka", routes.work("POST", "/orders/payment/kafka", post(payment::pay)))
+        .route("/ws/echo", routes.work("GET", "/ws/echo", get(echo::echo)))
         .route("/audit", routes.operation("GET", "/audit", get(audit::audit)))
         .route(
             "/audit/coupons/{couponId}/users",

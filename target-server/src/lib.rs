@@ -8,6 +8,7 @@ mod app;
 pub mod audit;
 pub mod cli;
 pub mod coupon;
+mod echo;
 pub mod embedded;
 mod error;
 mod extract;
@@ -22,5 +23,6 @@ pub mod seed;
 pub mod serve;
 
 pub use app::{App, BoxFuture, State, app};
+pub use echo::Sockets;
 pub use error::{ApiError, StoreError};
 pub use ids::{BuyerId, CouponId, NotPositive, OrderId, UserId};

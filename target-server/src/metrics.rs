@@ -68,6 +68,10 @@ pub struct Metrics {
     pub charges: Counter,
     /// Calls of `POST /reset` done.
     pub resets: Counter,
+    /// WebSockets that are open.
+    pub websockets: Gauge,
+    /// Messages that WebSockets sent back.
+    pub websocket_messages: Counter,
     /// What the store counts about itself.
     pub store: StoreMetrics,
 }
@@ -117,6 +121,8 @@ impl Default for Metrics {
             injected_errors: Counter::default(),
             charges: Counter::default(),
             resets: Counter::default(),
+            websockets: Gauge::default(),
+            websocket_messages: Counter::default(),
             store: StoreMetrics::default(),
         };
         metrics.registered()
@@ -143,6 +149,8 @@ impl Metrics {
         r.register("point_charges", "Charges of points done", self.charges.clone());
         r.register("payment_requests", "Handled payment requests by result", self.payment_results.clone());
         r.register("resets", "Calls of POST /reset done", self.resets.clone());
+        r.register("websockets_open", "WebSockets that are open", self.websockets.clone());
+        r.register("websocket_messages", "Messages that WebSockets sent back", self.websocket_messages.clone());
         r.register("store_waiting", "Requests waiting for a commit", self.store.waiting.clone());
         r.register("store_batch_size", "Requests per committed transaction", self.store.batch_size.clone());
         r.register("store_commit_seconds", "Time of a transaction, durable end included", self.store.commit.clone());

@@ -9,6 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::app::{State, app};
 use crate::cli::Args;
+use crate::echo::Sockets;
 use crate::embedded::{Embedded, OpenError, Opened};
 use crate::knobs::{Shape, ShapeError};
 use crate::metrics::Metrics;
@@ -88,6 +89,7 @@ async fn serve_until_signal(args: &Args, seed: Seed, shape: Shape) -> Result<(),
     writeln!(stdout, "listening on http://{}", listener.local_addr()?)?;
     stdout.flush()?;
     let store = Arc::new(store);
+    let sockets = Sockets::default();
     let state = State {
         coupons: Arc::<Embedded>::clone(&store),
         points: Arc::<Embedded>::clone(&store),
@@ -97,16 +99,22 @@ async fn serve_until_signal(args: &Args, seed: Seed, shape: Shape) -> Result<(),
         seed,
         metrics,
         shape: Arc::new(shape),
+        sockets: sockets.clone(),
     };
+    let stopping = sockets.clone();
     let shutdown = async move {
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
         }
+        stopping.stop();
     };
     match serve::serve(listener, app(state), shutdown, args.grace).await? {
         Stopped::Gracefully => {}
         Stopped::CutOff => note("some calls were not answered within --grace"),
+    }
+    if tokio::time::timeout(args.grace, sockets.all_closed()).await.is_err() {
+        note("some WebSockets were not closed by their clients within --grace");
     }
     Ok(())
 }

@@ -13,6 +13,7 @@ use std::task::{Context, Poll};
 use super::context::ShardContext;
 use super::cpu::CpuMeter;
 use super::journey::{Arrival, Journey, Session};
+use super::sessions::Sessions;
 use crate::http::{Client, Lane};
 
 /// Sends what is put into its desk, for as long as it is polled. One future serves all requests of a virtual user: it is made once,
@@ -26,6 +27,8 @@ pub(crate) struct Flight {
     session: Arc<Mutex<Session>>,
     /// `None` before the first request, and after one that was cut off.
     pilot: Mutex<Option<Pilot>>,
+    /// What is open between two calls of the module, until its iteration ends.
+    pub(super) sessions: Sessions,
 }
 
 impl std::fmt::Debug for Flight {
@@ -45,7 +48,8 @@ struct Desk {
 
 impl Flight {
     pub(crate) fn new(shard: Arc<ShardContext>) -> Arc<Self> {
-        Arc::new(Self { shard, desk: Arc::default(), session: Arc::default(), pilot: Mutex::default() })
+        let sessions = Sessions::new(shard.test.limits.memory_bytes);
+        Arc::new(Self { shard, desk: Arc::default(), session: Arc::default(), pilot: Mutex::default(), sessions })
     }
 
     /// Sends a request, and waits for what comes of it. What is polled here is only whether it came.
@@ -61,6 +65,7 @@ impl Flight {
 
     /// What an iteration leaves behind, as the options say.
     pub(super) fn end_iteration(&self) {
+        self.sessions.clear();
         if self.shard.test.http.no_vu_connection_reuse {
             *lock(&self.pilot) = None;
         }
@@ -71,8 +76,8 @@ impl Flight {
 
     /// Polls a call into the module, and the exchanges that it begins. When it is dropped, so is the exchange under way.
     pub(crate) async fn drive<F: Future + Unpin>(&self, cpu: &CpuMeter, mut call: F) -> F::Output {
-        let _cut = Cut(self);
-        poll_fn(|cx| {
+        let mut cut = Cut { flight: self, finished: false };
+        let output = poll_fn(|cx| {
             cpu.begin_turn();
             loop {
                 // While an exchange is under way the module waits for it, and for nothing else.
@@ -87,7 +92,9 @@ impl Flight {
                 }
             }
         })
-        .await
+        .await;
+        cut.finished = true;
+        output
     }
 
     /// Ready when nothing is under way.
@@ -127,15 +134,21 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Drops what is under way, and the client with its connections, when the call that waits for it is dropped.
-struct Cut<'a>(&'a Flight);
+struct Cut<'a> {
+    flight: &'a Flight,
+    finished: bool,
+}
 
 impl Drop for Cut<'_> {
     fn drop(&mut self) {
-        let mut desk = lock(&self.0.desk);
+        if !self.finished {
+            self.flight.sessions.clear();
+        }
+        let mut desk = lock(&self.flight.desk);
         if desk.under_way {
             *desk = Desk::default();
             drop(desk);
-            *lock(&self.0.pilot) = None;
+            *lock(&self.flight.pilot) = None;
         }
     }
 }

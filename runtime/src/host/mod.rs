@@ -16,10 +16,12 @@ mod log;
 mod metrics;
 mod random;
 mod series_cache;
+pub(crate) mod sessions;
 mod shared;
 mod state;
 mod stdio;
 mod timer;
+pub(crate) mod websocket;
 
 pub use state::{Departure, Position, VuState};
 

@@ -41,9 +41,9 @@ pub(crate) use cookies::{Jar, Refused};
 pub use debug::HttpDebug;
 pub(crate) use digest::{Credentials, Nonces};
 pub use failure::{ErrorCode, Failure};
-pub(crate) use h1::check_headers;
 #[cfg(feature = "fuzzing")]
 pub(crate) use h1::{Decoder, Wants};
+pub(crate) use h1::{Form, check_headers, encode as encode_head};
 pub use h1::{Head, Notes};
 pub use hosts::{HostPatterns, Hosts};
 pub(crate) use meter::Meter;

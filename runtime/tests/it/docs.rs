@@ -26,8 +26,16 @@ const TESTED_ELSEWHERE: [(&str, &str); 1] = [("target-server.md", "target-server
 /// The page whose `rust` blocks are the crate that its commands run.
 const WALKTHROUGH: &str = "first-scenario.md";
 /// Pages whose commands are run on the shipped scenarios.
-const SESSIONS: [&str; 7] =
-    ["scenarios.md", "data.md", "summary.md", "granting.md", "from-k6.md", "results-file.md", "run-control.md"];
+const SESSIONS: [&str; 8] = [
+    "scenarios.md",
+    "data.md",
+    "summary.md",
+    "granting.md",
+    "from-k6.md",
+    "results-file.md",
+    "run-control.md",
+    "websocket.md",
+];
 
 fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the runtime lies in the repository")
@@ -256,7 +264,7 @@ fn the_summary_looks_as_its_guide_shows() {
         assert!(text.contains(title), "docs/summary.md does not explain the section {title}");
         explained += 1;
     }
-    let built_in = ["checks_", "http_", "iteration", "dropped_", "group_", "vus", "data_"];
+    let built_in = ["checks_", "http_", "iteration", "dropped_", "group_", "vus", "data_", "ws_", "grpc_"];
     for metric in printed.iter().filter_map(|line| line.split_once("..:").map(|(name, _)| name.trim_end_matches('.'))) {
         if built_in.iter().any(|prefix| metric.starts_with(prefix)) {
             assert!(

@@ -24,3 +24,4 @@ mod shapes;
 mod stalling;
 #[expect(dead_code, reason = "the fault suite uses the rest")]
 mod support;
+mod websocket;

@@ -12,6 +12,7 @@ const TESTED: &[&str] = &[
     "points-balanced",
     "points-concurrent",
     "points-spike",
+    "websocket-chat",
 ];
 
 #[track_caller]
@@ -83,6 +84,18 @@ fn payment_balanced() {
         "/orders/payment/kafka",
         &["--scale-time", "0.01", "--scale-load", "0.2"],
     ));
+}
+
+#[test]
+fn websocket_chat() {
+    let server = Server::start(&[]);
+    let args = ["-e", &server.base_url(""), "--scale-time", "0.05", "--scale-load", "0.2", "-e", "MESSAGES=5"];
+    let run = run(&scenario("websocket-chat"), &args).exits(0);
+    assert_eq!(run.metric("checks", "value"), 1.0, "{}", run.stdout);
+    assert_eq!(run.metric_or_zero("iteration_errors", "count"), 0.0, "{}", run.stdout);
+    let iterations = run.metric("iterations", "count");
+    assert!(iterations >= 10.0 && run.metric("ws_sessions", "count") >= iterations, "{}", run.stdout);
+    assert!(run.metric("ws_msgs_received", "count") >= 5.0 * iterations, "{}", run.stdout);
 }
 
 #[test]

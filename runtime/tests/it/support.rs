@@ -292,6 +292,11 @@ impl Server {
         serde_json::from_str(&body).expect("the audit is JSON")
     }
 
+    /// Tells it to stop.
+    pub(crate) fn terminate(&self) {
+        signal(&self.child, "TERM");
+    }
+
     /// `kill -9`; gives the data's folder, which stays, and what keeps it.
     pub(crate) fn kill(mut self) -> (PathBuf, Option<Folder>) {
         self.child.kill().expect("our child can be killed");

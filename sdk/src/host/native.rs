@@ -1,10 +1,16 @@
 //! A stand-in for the runtime where there is none: a scenario's own logic can be tested as a native program. Requests are
 //! not sent, checks and metrics go nowhere; the rest is done with what the machine at hand has.
 
+/// Why nothing goes out.
+const NO_RUNTIME: &str =
+    "there is no runtime that could send it: build for wasm32-wasip2 and start it with `runtime run`";
+
 #[path = "native/data.rs"]
 pub(crate) mod data;
 #[path = "native/shared.rs"]
 pub(crate) mod shared;
+#[path = "native/websocket.rs"]
+pub(crate) mod websocket;
 
 pub(crate) mod checks {
     pub(crate) fn intern(_name: &str) -> u32 {
@@ -249,10 +255,7 @@ pub(crate) mod http {
         }
 
         pub(crate) fn error(&self) -> Option<String> {
-            Some(
-                "there is no runtime that could send it: build for wasm32-wasip2 and start it with `runtime run`"
-                    .to_owned(),
-            )
+            Some(super::NO_RUNTIME.to_owned())
         }
 
         pub(crate) fn url(&self) -> String {

@@ -16,7 +16,7 @@ wit_bindgen::generate!({
 });
 
 pub(crate) use self::flashcrowd::scenario::{
-    checks, data, env, execution, groups, http, log, metrics, random, shared, timer,
+    checks, data, env, execution, groups, http, log, metrics, random, shared, timer, websocket,
 };
 
 struct Module;

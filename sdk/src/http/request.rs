@@ -379,7 +379,7 @@ impl<'a> Request<'a> {
 
 /// Puts `BASE_URL` before a URL that begins with `/`.
 #[track_caller]
-pub(super) fn resolve(url: &str) -> Cow<'_, str> {
+pub(crate) fn resolve(url: &str) -> Cow<'_, str> {
     if !url.starts_with('/') {
         return Cow::Borrowed(url);
     }

@@ -19,7 +19,7 @@ use target_server::embedded::{Embedded, STORE_FILE};
 use target_server::knobs::Shape;
 use target_server::metrics::Metrics;
 use target_server::seed::{Seed, SeedFields};
-use target_server::{State, app};
+use target_server::{Sockets, State, app};
 use tempfile::TempDir;
 use tower::ServiceExt;
 
@@ -73,6 +73,7 @@ impl Local {
             seed,
             metrics: Arc::clone(&metrics),
             shape: Arc::new(shape),
+            sockets: Sockets::default(),
         };
         Ok(Self { router: app(state), metrics, data })
     }

@@ -6,7 +6,7 @@ use url::Url;
 
 use super::{Session, lock};
 use crate::host::context::ShardContext;
-use crate::http::{Credentials, Head, Outgoing, Refused, Target};
+use crate::http::{Credentials, Head, Jar, Outgoing, Refused, Target};
 use crate::log::Level;
 
 /// Headers that were put on, and what they replace.
@@ -29,19 +29,10 @@ impl Dress {
         let mut session = lock(session);
         let Session { jar, nonces } = &mut *session;
         if let Some(jar) = jar
-            && let Ok(url) = Url::parse(&outgoing.target.url)
+            && let Some((own, header)) = cookies_of(jar, &outgoing.target, &mut outgoing.headers)
         {
-            let mut own = Vec::new();
-            for (_, value) in outgoing.headers.iter().filter(|(name, _)| is_cookie(name)) {
-                own.extend_from_slice(if own.is_empty() { b"" } else { b"; " });
-                own.extend_from_slice(value);
-            }
-            let header = jar.header(&url, &own);
-            if header.len() > own.len() {
-                outgoing.headers.retain(|(name, _)| !is_cookie(name));
-                self.own_cookies = own;
-                self.add(outgoing, "cookie", header);
-            }
+            self.own_cookies = own;
+            self.add(outgoing, "cookie", header);
         }
         if let (Some(credentials), Some(nonces)) = (credentials, nonces)
             && let Some(header) = nonces.authorize(credentials, outgoing)
@@ -68,16 +59,48 @@ fn is_cookie(name: &str) -> bool {
     name.eq_ignore_ascii_case("cookie")
 }
 
-/// Keeps what an answer sets. What a browser would not take is not taken, without a word; what does not fit is told once.
-pub(super) fn store_cookies(shard: &ShardContext, session: &Mutex<Session>, target: &Target, head: &Head) {
-    let Ok(url) = Url::parse(&target.url) else { return };
-    let mut session = lock(session);
-    let jar = session.jar.get_or_insert_default();
-    for value in head.get_all("set-cookie") {
-        if let Err(Refused::Full) = jar.set(&String::from_utf8_lossy(value), &url) {
-            let text = format!("a cookie from {} was not kept: {}", target.origin, Refused::Full);
-            if shard.test.problems.warn(&text) {
-                shard.test.log.runtime(Level::Warn, &text);
+/// Takes a request's own cookies out of its headers, and gives them and the header with which those of the jar go out too. `None` if the jar
+/// has nothing for this URL.
+fn cookies_of(jar: &Jar, target: &Target, headers: &mut Vec<(String, Vec<u8>)>) -> Option<(Vec<u8>, Vec<u8>)> {
+    let url = jar_url(target)?;
+    let mut own = Vec::new();
+    for (_, value) in headers.iter().filter(|(name, _)| is_cookie(name)) {
+        own.extend_from_slice(if own.is_empty() { b"" } else { b"; " });
+        own.extend_from_slice(value);
+    }
+    let header = jar.header(&url, &own);
+    (header.len() > own.len()).then(|| {
+        headers.retain(|(name, _)| !is_cookie(name));
+        (own, header)
+    })
+}
+
+/// The URL by which the jar knows a target: a WebSocket's handshake is a request like others.
+fn jar_url(target: &Target) -> Option<Url> {
+    match target.url.strip_prefix("ws") {
+        Some(rest) => Url::parse(&format!("http{rest}")),
+        None => Url::parse(&target.url),
+    }
+    .ok()
+}
+
+impl Session {
+    /// Adds the jar's cookies to the headers of a request that goes out once.
+    pub(in crate::host) fn add_cookies(&self, target: &Target, headers: &mut Vec<(String, Vec<u8>)>) {
+        let cookies = self.jar.as_ref().and_then(|jar| cookies_of(jar, target, headers));
+        headers.extend(cookies.map(|(_, header)| ("cookie".to_owned(), header)));
+    }
+
+    /// Keeps what an answer sets. What a browser would not take is not taken, without a word; what does not fit is told once.
+    pub(in crate::host) fn store_cookies(&mut self, shard: &ShardContext, target: &Target, head: &Head) {
+        let Some(url) = jar_url(target) else { return };
+        let jar = self.jar.get_or_insert_default();
+        for value in head.get_all("set-cookie") {
+            if let Err(Refused::Full) = jar.set(&String::from_utf8_lossy(value), &url) {
+                let text = format!("a cookie from {} was not kept: {}", target.origin, Refused::Full);
+                if shard.test.problems.warn(&text) {
+                    shard.test.log.runtime(Level::Warn, &text);
+                }
             }
         }
     }

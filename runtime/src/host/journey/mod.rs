@@ -20,7 +20,7 @@ use crate::http::{
 use crate::metrics::TagSetId;
 use counting::hop;
 pub(super) use counting::{Counting, Label};
-use dress::{Dress, store_cookies};
+use dress::Dress;
 
 /// A request of a module, on its way to the pilot.
 #[derive(Debug)]
@@ -83,7 +83,7 @@ impl Journey {
             let mut exchange = hop(client, lane, shard, &self.outgoing, self.tags).await;
             self.show(shard, &exchange);
             if exchange.head.notes().set_cookie {
-                store_cookies(shard, session, &self.outgoing.target, &exchange.head);
+                lock(session).store_cookies(shard, &self.outgoing.target, &exchange.head);
             }
             // A challenge is answered once: what is refused then is refused.
             if !challenged && self.is_challenged(&exchange, credentials, session) {

@@ -7,5 +7,5 @@ mod head;
 
 pub(crate) use decoder::{Decoder, Wants, closed_early, too_long};
 pub(crate) use encode::check_headers;
-pub(super) use encode::{Form, encode};
+pub(crate) use encode::{Form, encode};
 pub use head::{Head, Notes};

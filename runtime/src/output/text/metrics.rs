@@ -20,7 +20,7 @@ const PHASES: [&str; 7] = [
     "http_req_receiving",
 ];
 
-const CATEGORIES: [&str; 4] = ["CUSTOM", "HTTP", "EXECUTION", "NETWORK"];
+const CATEGORIES: [&str; 6] = ["CUSTOM", "HTTP", "WEBSOCKET", "GRPC", "EXECUTION", "NETWORK"];
 
 /// A dotted name and its values, in columns.
 struct Line {
@@ -172,6 +172,10 @@ fn category_of(metric: &str) -> &'static str {
         "CUSTOM"
     } else if metric.starts_with("http_") {
         "HTTP"
+    } else if metric.starts_with("ws_") {
+        "WEBSOCKET"
+    } else if metric.starts_with("grpc_") {
+        "GRPC"
     } else if metric.starts_with("data_") {
         "NETWORK"
     } else {

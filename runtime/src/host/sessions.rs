@@ -1,0 +1,129 @@
+//! The WebSockets that one virtual user has open, and what is measured of each.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use tokio::time::Instant;
+
+use super::context::ShardContext;
+use crate::http::ClientSettings;
+use crate::http::stream::{Moved, Stream};
+use crate::metrics::{TagSetId, builtin};
+use crate::websocket::{Budget, Connection};
+
+/// WebSockets that one virtual user may have open at once. Few enough that a hostile module cannot eat the machine's open files.
+pub(super) const MAX_SESSIONS: usize = 64;
+
+/// The open WebSockets of one virtual user, by number. They are not in the instance's table: an iteration that is cut off leaves that behind
+/// until the next one begins, and its sockets are to close at once.
+#[derive(Debug)]
+pub(crate) struct Sessions {
+    open: Mutex<Open>,
+    pub(super) budget: Budget,
+    /// The address to call from, chosen when the first one is opened.
+    local: OnceLock<Option<IpAddr>>,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    sessions: BTreeMap<u64, Session>,
+    /// Numbers are never given twice: a socket that outlived its iteration finds nothing.
+    last: u64,
+}
+
+impl Sessions {
+    pub(crate) fn new(memory_bytes: usize) -> Self {
+        Self { open: Mutex::default(), budget: Budget::new(memory_bytes), local: OnceLock::new() }
+    }
+
+    /// The address to call from.
+    pub(super) fn local(&self, settings: &ClientSettings) -> Option<IpAddr> {
+        *self.local.get_or_init(|| settings.local_addresses.next())
+    }
+
+    /// Whether there is room for one more.
+    pub(super) fn has_room(&self) -> bool {
+        self.lock().sessions.len() < MAX_SESSIONS
+    }
+
+    /// Keeps a session that begins; gives its number.
+    pub(super) fn add(&self, session: Session) -> u64 {
+        let mut open = self.lock();
+        open.last += 1;
+        let number = open.last;
+        open.sessions.insert(number, session);
+        number
+    }
+
+    /// Takes a session out, to work with it: if whoever does so is dropped, so is the session.
+    pub(super) fn take(&self, number: u64) -> Option<Session> {
+        self.lock().sessions.remove(&number)
+    }
+
+    /// Puts it back.
+    pub(super) fn put_back(&self, number: u64, session: Session) {
+        self.lock().sessions.insert(number, session);
+    }
+
+    /// Closes all.
+    pub(crate) fn clear(&self) {
+        let sessions = std::mem::take(&mut self.lock().sessions);
+        drop(sessions);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One WebSocket from its consent to its end.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) connection: Connection<Stream>,
+    shard: Arc<ShardContext>,
+    tags: TagSetId,
+    began: Instant,
+    moved: Arc<Moved>,
+}
+
+impl Session {
+    /// `began` is when connecting did.
+    pub(super) const fn new(
+        connection: Connection<Stream>,
+        shard: Arc<ShardContext>,
+        tags: TagSetId,
+        began: Instant,
+        moved: Arc<Moved>,
+    ) -> Self {
+        Self { connection, shard, tags, began, moved }
+    }
+
+    /// Records what happened since the last call.
+    #[expect(clippy::cast_precision_loss, reason = "counts of one call stay far below 2^53")]
+    pub(super) fn record(&mut self) {
+        let tally = self.connection.take_tally();
+        let counts = [
+            (builtin::WS_MSGS_SENT, tally.sent),
+            (builtin::WS_MSGS_RECEIVED, tally.received),
+            (builtin::DATA_SENT, self.moved.take_sent()),
+            (builtin::DATA_RECEIVED, self.moved.take_received()),
+        ];
+        self.shard.record(|recorder| {
+            for (metric, count) in counts.into_iter().filter(|(_, count)| *count > 0) {
+                recorder.add(metric, self.tags, count as f64);
+            }
+            for round_trip in tally.round_trips {
+                recorder.duration(builtin::WS_PING, self.tags, round_trip);
+            }
+        });
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.record();
+        let (tags, lasted) = (self.tags, self.began.elapsed());
+        self.shard.record(|recorder| recorder.duration(builtin::WS_SESSION_DURATION, tags, lasted));
+    }
+}
