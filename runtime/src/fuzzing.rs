@@ -30,6 +30,7 @@ pub async fn exercise(engine: &Engine, bytes: &[u8], limits: InstanceLimits, log
         test.limits = limits;
         test.scenarios.push(ScenarioContext {
             name: "default".into(),
+            own_name: "default".into(),
             executor: "shared-iterations",
             tags: TagSetId::EMPTY,
             env: Arc::default(),
@@ -38,11 +39,12 @@ pub async fn exercise(engine: &Engine, bytes: &[u8], limits: InstanceLimits, log
         });
     }
     let recorder = Arc::new(Mutex::new(Recorder::new(Arc::clone(&test.registry))));
-    let shard = Arc::new(ShardContext::new(test, recorder));
+    let shard = Arc::new(ShardContext::new(test, 0, recorder));
     let Ok(mut vu) = Vu::new(module, shard, 0).await else { return Ok(()) };
     let _ = vu.describe().await;
     let _ = vu.setup().await;
-    let place = IterationPlace { scenario: 0, function: 0, number_in_scenario: 0, scenario_started: Instant::now() };
+    let now = Instant::now();
+    let place = IterationPlace { scenario: 0, function: 0, number_in_scenario: 0, scenario_started: now, began: now };
     let _ = vu.iterate(place).await;
     let _ = vu.teardown().await;
     let _ = vu.handle_summary("{}").await;

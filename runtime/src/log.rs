@@ -3,6 +3,7 @@
 //! A module may print from ten thousand virtual users at once. The load must not wait for a terminal, and a flood must not bury the
 //! one line that matters: identical lines within a second are printed once with a count, and a second holds so many lines.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
@@ -51,8 +52,8 @@ impl fmt::Display for Level {
 pub enum Source {
     /// The runtime.
     Runtime,
-    /// `setup`, `teardown` and the like, by name.
-    Stage(&'static str),
+    /// `setup`, `teardown` and the like, by name; where there are several modules, with whose it is.
+    Stage(Cow<'static, str>),
     /// A virtual user while it is made, by its number.
     VuInit(u64),
     /// A virtual user in one of its iterations.
@@ -253,8 +254,8 @@ mod tests {
     fn a_line_says_who_wrote_it_and_cannot_forge_another() {
         let (lines, dropped) = collect(|log| {
             log.write(Level::Info, Source::Vu { vu: 3, iteration: 0 }, "one\x1b[2J\ntwo");
-            log.write(Level::Debug, Source::Stage("setup"), "hidden");
-            log.write(Level::Warn, Source::Stage("setup"), "seen");
+            log.write(Level::Debug, Source::Stage("setup".into()), "hidden");
+            log.write(Level::Warn, Source::Stage("setup".into()), "seen");
         });
         assert_eq!(lines, ["info [vu 3 iter 0]: one\u{fffd}[2J\u{fffd}two", "warn [setup]: seen"]);
         assert_eq!(dropped, 0);

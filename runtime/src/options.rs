@@ -9,6 +9,7 @@
 
 mod environment;
 pub mod known;
+pub mod modules;
 pub mod read;
 mod scenario;
 pub mod schema;

@@ -1,5 +1,6 @@
 //! The plan: what will run, validated and resolved before anything starts.
 
+mod choose;
 mod network;
 mod once;
 mod scale;
@@ -12,14 +13,16 @@ use serde_json::{Map, Value, json};
 use crate::duration;
 use crate::executor::{self, ScenarioSpec};
 use crate::field_error::{FieldError, did_you_mean};
+use crate::http::tls::Identity;
 use crate::http::{HttpDebug, Statuses};
 use crate::metrics::SystemTags;
 use crate::options::{Options, ScenarioOptions, parse_thresholds, read};
 use crate::output::TimeUnit;
 use crate::threshold::Threshold;
 
+use choose::Wanted;
 pub use network::Network;
-pub use once::once;
+pub use once::{once, without_load};
 pub use scale::Scale;
 
 /// k6's default of `setupTimeout` and `teardownTimeout`.
@@ -53,14 +56,50 @@ pub struct FunctionInfo {
     pub aliases: Vec<String>,
 }
 
+/// One module's part in a test.
+#[derive(Debug, Clone, Copy)]
+pub struct Part<'a> {
+    /// What its scenarios' names begin with; `None` in a test of one module.
+    pub name: Option<&'a str>,
+    /// All layers' options as they are for this module.
+    pub options: &'a Options,
+    /// What it can do.
+    pub info: &'a ModuleInfo,
+}
+
+/// What the plan says of one module.
+#[derive(Debug, Clone)]
+pub struct PlannedModule {
+    /// What its scenarios' names begin with; `None` in a test of one module.
+    pub name: Option<String>,
+    /// Whether any of its scenarios runs.
+    pub runs: bool,
+    /// Tags of its samples.
+    pub tags: BTreeMap<String, String>,
+    /// How long `setup` may take, and each `vu_init`.
+    pub setup_timeout: Duration,
+    /// How long `teardown` may take.
+    pub teardown_timeout: Duration,
+    /// Does not run `setup`.
+    pub no_setup: bool,
+    /// Does not run `teardown`.
+    pub no_teardown: bool,
+    /// Certificates of its own that it shows to servers.
+    pub identities: Vec<Identity>,
+    /// k6's options object as it was resolved for this module: scenarios have the names that it gave them.
+    pub options: Value,
+}
+
 /// A test, ready to run.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// In the order of the options.
+    /// In the order of the command line.
+    pub modules: Vec<PlannedModule>,
+    /// In the order of the modules, and of their options.
     pub scenarios: Vec<PlannedScenario>,
     /// In the order of the options; none with `noThresholds`.
     pub thresholds: Vec<Threshold>,
-    /// Tags of every sample.
+    /// Tags of samples that belong to no module.
     pub tags: BTreeMap<String, String>,
     /// The tags that the runtime sets by itself.
     pub system_tags: SystemTags,
@@ -76,14 +115,6 @@ pub struct Plan {
     pub rps: Option<u64>,
     /// Sent by requests that bring none; printable ASCII.
     pub user_agent: String,
-    /// How long `setup` may take.
-    pub setup_timeout: Duration,
-    /// How long `teardown` may take.
-    pub teardown_timeout: Duration,
-    /// Does not run `setup`.
-    pub no_setup: bool,
-    /// Does not run `teardown`.
-    pub no_teardown: bool,
     /// Did not take over the thresholds.
     pub no_thresholds: bool,
     /// The load waits until somebody resumes it.
@@ -116,12 +147,16 @@ pub struct Plan {
     pub scaled: Vec<String>,
     /// What was given and has no effect, in a line each for people.
     pub warnings: Vec<String>,
+    /// What else people should know of how this plan came about, in a line each.
+    pub notes: Vec<String>,
     options: Map<String, Value>,
 }
 
 /// A scenario of the plan.
 #[derive(Debug, Clone)]
 pub struct PlannedScenario {
+    /// Its name in its module.
+    pub own_name: String,
     /// What the scheduler runs.
     pub spec: ScenarioSpec,
     /// The function's name, as the module says it.
@@ -149,23 +184,46 @@ impl Plan {
     /// # Errors
     /// A scenario whose function the module does not have; options that contradict each other.
     pub fn resolve(options: &Options, module: &ModuleInfo, scale: Scale) -> Result<Self, FieldError> {
-        let given = Given(options);
-        let mut scaled = Vec::new();
+        Self::of_parts(&[Part { name: None, options, info: module }], options, scale, &[])
+    }
+
+    /// Makes a plan for several modules. `shared` has the options that are one for the whole test; `only` names the scenarios that run, or
+    /// none for all.
+    ///
+    /// # Errors
+    /// As [`resolve`](Self::resolve); a name in `only` that no scenario has.
+    pub fn of_parts(parts: &[Part<'_>], shared: &Options, scale: Scale, only: &[String]) -> Result<Self, FieldError> {
+        let given = Given(shared);
+        let (mut scaled, mut notes) = (Vec::new(), Vec::new());
+        let mut wanted = Vec::new();
+        for (module, part) in parts.iter().enumerate() {
+            let scenarios = part.options.scenarios().map_err(|error| part.blame(error))?;
+            wanted.extend(scenarios.into_iter().map(|scenario| Wanted::new(module, part, scenario)));
+        }
+        let left_out = choose::choose(&mut wanted, only, &mut notes)?;
         let mut scenarios = Vec::new();
         let mut scenarios_json = Map::new();
+        let mut modules = Vec::new();
         let mut coming = 0.0;
-        for scenario in options.scenarios()? {
-            coming += coming_vus(&scenario, scale);
-            scenarios_json.insert(scenario.name.clone(), to_json(&scenario));
-            let planned = plan_scenario(scenario, module, scale, &mut scaled)?;
-            check_coming(&planned.spec.name, coming)?;
-            scenarios.push(planned);
+        for (index, part) in parts.iter().enumerate() {
+            let mut own_json = Map::new();
+            for Wanted { full_name, scenario, .. } in wanted.extract_if(.., |wanted| wanted.module == index) {
+                coming += coming_vus(&scenario, scale);
+                scenarios_json.insert(full_name.clone(), to_json(&scenario));
+                own_json.insert(scenario.name.clone(), to_json(&scenario));
+                let planned = plan_scenario(scenario, full_name, index, part.info, scale, &mut scaled);
+                let planned = planned.map_err(|error| part.blame(error))?;
+                check_coming(&planned.spec.name, coming)?;
+                scenarios.push(planned);
+            }
+            modules.push(PlannedModule::of(part, own_json).map_err(|error| part.blame(error))?);
         }
         let specs: Vec<ScenarioSpec> =
             scenarios.iter().map(|scenario: &PlannedScenario| scenario.spec.clone()).collect();
         let total_duration = specs.iter().map(ScenarioSpec::end).max().unwrap_or_default();
         let no_thresholds = given.read("noThresholds", read::boolean)?.unwrap_or(false);
         let thresholds = given.read("thresholds", parse_thresholds)?.filter(|_| !no_thresholds).unwrap_or_default();
+        let thresholds = choose::without(thresholds, &left_out, &mut notes);
         check_selectors(&thresholds, &scenarios)?;
         let rps = given.read("rps", read::count)?.filter(|rps| *rps > 0);
         let scaled_rps = rps.map(|rps| scale.load_count(rps));
@@ -174,7 +232,7 @@ impl Plan {
         {
             scaled.push(format!("rps: {before} -> {after}"));
         }
-        let mut all = options_json(options);
+        let mut all = options_json(shared);
         all.insert("scenarios".to_owned(), Value::Object(scenarios_json));
         Ok(Self {
             thresholds,
@@ -183,15 +241,11 @@ impl Plan {
             initial_vus: executor::initial_vus(&specs),
             peak_vus: executor::peak_vus(&specs),
             total_duration,
-            network: Network::resolve(options)?,
+            network: Network::resolve(shared)?,
             rps: scaled_rps,
             user_agent: given
                 .read("userAgent", |value| read::header_text(value).map(str::to_owned))?
                 .unwrap_or_else(|| USER_AGENT.to_owned()),
-            setup_timeout: given.read("setupTimeout", read::positive_duration)?.unwrap_or(HOOK_TIMEOUT),
-            teardown_timeout: given.read("teardownTimeout", read::positive_duration)?.unwrap_or(HOOK_TIMEOUT),
-            no_setup: given.flag("noSetup")?,
-            no_teardown: given.flag("noTeardown")?,
             no_thresholds,
             paused: given.flag("paused")?,
             linger: given.flag("linger")?,
@@ -211,8 +265,10 @@ impl Plan {
             summary_time_unit: given.read("summaryTimeUnit", read::time_unit)?.flatten(),
             scale,
             scaled,
-            warnings: warnings(options),
+            warnings: parts.iter().flat_map(|part| warnings(part.options)).collect(),
+            notes,
             options: all,
+            modules,
             scenarios,
         })
     }
@@ -248,6 +304,38 @@ impl Plan {
     }
 }
 
+impl PlannedModule {
+    fn of(part: &Part<'_>, scenarios: Map<String, Value>) -> Result<Self, FieldError> {
+        let given = Given(part.options);
+        let runs = !scenarios.is_empty();
+        let mut options = options_json(part.options);
+        options.insert("scenarios".to_owned(), Value::Object(scenarios));
+        // The module reads these: a key that is for the client is none of its business.
+        options.shift_remove("tlsAuth");
+        Ok(Self {
+            name: part.name.map(str::to_owned),
+            runs,
+            tags: given.read("tags", read::pairs)?.unwrap_or_default(),
+            setup_timeout: given.read("setupTimeout", read::positive_duration)?.unwrap_or(HOOK_TIMEOUT),
+            teardown_timeout: given.read("teardownTimeout", read::positive_duration)?.unwrap_or(HOOK_TIMEOUT),
+            no_setup: given.flag("noSetup")?,
+            no_teardown: given.flag("noTeardown")?,
+            identities: given.read("tlsAuth", Identity::list_from_json)?.unwrap_or_default(),
+            options: Value::Object(options),
+        })
+    }
+}
+
+impl Part<'_> {
+    /// An error of this module's, where there are several.
+    fn blame(&self, error: FieldError) -> FieldError {
+        match self.name {
+            Some(name) => error.of(&format!("module `{name}`")),
+            None => error,
+        }
+    }
+}
+
 /// Typed access to the merged options. They were checked when their layers were read.
 struct Given<'a>(&'a Options);
 
@@ -267,14 +355,17 @@ impl Given<'_> {
 
 fn plan_scenario(
     scenario: ScenarioOptions,
-    module: &ModuleInfo,
+    full_name: String,
+    module: usize,
+    info: &ModuleInfo,
     scale: Scale,
     scaled: &mut Vec<String>,
 ) -> Result<PlannedScenario, FieldError> {
-    let (index, exec) = find_function(&scenario, module)?;
+    let (index, exec) = find_function(&scenario, info)?;
     check_size(&scenario, scale)?;
     let given = ScenarioSpec {
-        name: scenario.name,
+        name: full_name,
+        module,
         function: index,
         start_time: scenario.start_time,
         graceful_stop: scenario.graceful_stop,
@@ -284,8 +375,8 @@ fn plan_scenario(
     if spec != given {
         scaled.push(format!("{}: {} -> {}", spec.name, given.describe(), spec.describe()));
     }
-    let (env, tags, expected_statuses) = (scenario.env, scenario.tags, scenario.expected_statuses);
-    Ok(PlannedScenario { spec, exec, env, tags, expected_statuses })
+    let ScenarioOptions { name, env, tags, expected_statuses, .. } = scenario;
+    Ok(PlannedScenario { own_name: name, spec, exec, env, tags, expected_statuses })
 }
 
 /// Planning itself takes memory for every virtual user: a typing error must not exhaust the machine.

@@ -4,12 +4,15 @@ mod conclude;
 mod context;
 mod error;
 mod files;
+mod hands;
 pub mod inspection;
+pub mod modules;
 mod network;
 mod once;
 mod prepare;
 mod record;
 mod stages;
+mod tables;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -32,11 +35,22 @@ pub(crate) use context::sandbox;
 pub use error::PrepareError;
 pub use network::NetworkFlags;
 
+/// A module as it was given.
+#[derive(Debug, Clone)]
+pub struct ModuleFile {
+    /// The compiled module.
+    pub path: PathBuf,
+    /// What it is to be called in this run; `None` for its own name.
+    pub name: Option<String>,
+}
+
 /// What the person asked for, flags already checked.
 #[derive(Debug)]
 pub struct Request {
-    /// The compiled module.
-    pub module: PathBuf,
+    /// The compiled modules; one at least.
+    pub modules: Vec<ModuleFile>,
+    /// The scenarios that run, by name; none for all of them.
+    pub only: Vec<String>,
     /// The config file's options.
     pub config: Options,
     /// The environment's options.
@@ -143,8 +157,6 @@ struct Test {
     prepared: prepare::Prepared,
     /// What happened so far that decides the exit code; the first counts.
     verdict: Option<Exit>,
-    /// Whether `setup` did not get through, so that there is nothing to tear down.
-    setup_failed: bool,
     /// How long the load lasted.
     duration: Duration,
 }

@@ -101,6 +101,12 @@ impl Schedule {
         Helm::new(Arc::clone(&self.run))
     }
 
+    /// Which module each virtual user is an instance of, from virtual user 1 on.
+    #[must_use]
+    pub fn modules(&self) -> Arc<[usize]> {
+        self.run.modules()
+    }
+
     /// Makes all virtual users that are planned, over all shards at once. `build` makes a shard's parts, on that shard.
     ///
     /// # Errors

@@ -154,7 +154,7 @@ impl Vu {
         };
         let result = self.leave(result);
         self.initialised = result.is_ok();
-        let tags = self.shard.test.tags;
+        let tags = self.shard.module().tags;
         self.shard.record(|recorder| recorder.duration(builtin::VU_INIT_DURATION, tags, begun.elapsed()));
         result
     }

@@ -24,12 +24,22 @@ pub struct Rules {
     pub vu_init: Option<Duration>,
 }
 
+/// One module on one shard.
+#[derive(Debug, Clone)]
+pub struct Guest {
+    /// What virtual users are instances of.
+    pub module: Arc<Module>,
+    /// What they have in common on this shard.
+    pub shard: Arc<ShardContext>,
+    /// What is asked of them.
+    pub rules: Rules,
+}
+
 /// Makes the instances of one shard.
 #[derive(Debug)]
 pub struct WasmVus {
-    module: Arc<Module>,
-    shard: Arc<ShardContext>,
-    rules: Rules,
+    guests: Vec<Guest>,
+    module_of_vu: Arc<[usize]>,
 }
 
 /// Turns what happened on one shard into samples.
@@ -38,11 +48,11 @@ pub struct Sampler {
     shard: Arc<ShardContext>,
 }
 
-/// The two halves of a shard's work.
+/// The two halves of a shard's work. `module_of_vu` says which of the guests each virtual user is an instance of, from virtual user 1 on.
 #[must_use]
-pub fn worker(module: Arc<Module>, shard: Arc<ShardContext>, rules: Rules) -> (WasmVus, Sampler) {
-    let sampler = Sampler { shard: Arc::clone(&shard) };
-    (WasmVus { module, shard, rules }, sampler)
+pub fn worker(guests: Vec<Guest>, module_of_vu: Arc<[usize]>) -> (WasmVus, Sampler) {
+    let sampler = Sampler { shard: Arc::clone(&guests[0].shard) };
+    (WasmVus { guests, module_of_vu }, sampler)
 }
 
 /// An instance that an executor drives.
@@ -58,11 +68,14 @@ impl VuFactory for WasmVus {
     type Vu = WasmVu;
 
     async fn create(&self, vu_id: u64) -> Result<WasmVu, VuError> {
-        let vu = Vu::new(Arc::clone(&self.module), Arc::clone(&self.shard), vu_id)
+        let place = usize::try_from(vu_id.saturating_sub(1)).unwrap_or(usize::MAX);
+        let guest = &self.guests[self.module_of_vu.get(place).copied().unwrap_or(0)];
+        let shard = Arc::clone(&guest.shard);
+        let vu = Vu::new(Arc::clone(&guest.module), Arc::clone(&shard), vu_id)
             .await
             .map_err(|error| VuError::Machine(error.reason))?;
-        let mut vu = WasmVu { vu, shard: Arc::clone(&self.shard), rules: self.rules, actual: Actual::default() };
-        if let Some(timeout) = self.rules.vu_init {
+        let mut vu = WasmVu { vu, shard, rules: guest.rules, actual: Actual::default() };
+        if let Some(timeout) = guest.rules.vu_init {
             vu.init(timeout).await?;
         }
         Ok(vu)
@@ -117,16 +130,22 @@ impl WasmVu {
             Ok(Ok(())) => Ok(()),
             // The whole load is being interrupted, or will not begin.
             Ok(Err(CallError::Aborted(_))) => std::future::pending().await,
-            Ok(Err(error)) => Err(VuError::Module(format!("vu_init failed: {error}"))),
+            Ok(Err(error)) => Err(VuError::Module(format!("{}vu_init failed: {error}", self.whose()))),
             Err(_elapsed) => {
                 let limit = duration::format(timeout);
-                Err(VuError::Timeout(format!("vu_init took longer than setupTimeout ({limit})")))
+                Err(VuError::Timeout(format!("{}vu_init took longer than setupTimeout ({limit})", self.whose())))
             }
         }
     }
 
+    /// Words that begin a line about one of several modules.
+    fn whose(&self) -> String {
+        self.shard.module().name.as_ref().map(|name| format!("module `{name}`: ")).unwrap_or_default()
+    }
+
     /// Once for each distinct message; the summary has the counts.
     fn tell(&self, source: Source, reason: &str) {
+        let reason = &format!("{}{reason}", self.whose());
         if self.shard.test.problems.iteration_failed(reason) {
             self.shard.test.log.write(Level::Error, source, &format!("iteration failed: {reason}"));
         }

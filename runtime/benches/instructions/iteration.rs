@@ -11,16 +11,17 @@ use flashcrowd_runtime::engine::{Engine, EngineOptions};
 use flashcrowd_runtime::executor::ScenarioSpec;
 use flashcrowd_runtime::executor::shared_iterations::SharedIterations;
 use flashcrowd_runtime::grants::Grants;
-use flashcrowd_runtime::host::context::{InstanceLimits, RequestSettings, ScenarioContext, ShardContext, TestContext};
+use flashcrowd_runtime::host::context::{
+    InstanceLimits, ModuleContext, RequestSettings, ScenarioContext, ShardContext, TestContext,
+};
 use flashcrowd_runtime::http::ClientSettings;
 use flashcrowd_runtime::log::{Level, Log};
 use flashcrowd_runtime::metrics::{Aggregate, Aggregator, Recorder, Registry, SystemTags, builtin};
 use flashcrowd_runtime::module::Module;
 use flashcrowd_runtime::scheduler::Schedule;
 use flashcrowd_runtime::shard::Placement;
-use flashcrowd_runtime::shared::Shared;
 use flashcrowd_runtime::stop::StopToken;
-use flashcrowd_runtime::worker::{Rules, worker};
+use flashcrowd_runtime::worker::{Guest, Rules, worker};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
@@ -55,18 +56,20 @@ async fn load(times: u64, path: &Path) {
     let registry = Arc::new(Registry::new(1_000, SystemTags::default()));
     let recorder = Arc::new(Mutex::new(Recorder::new(Arc::clone(&registry))));
     let mut aggregator = Aggregator::new(Arc::clone(&registry), vec![Arc::clone(&recorder)]);
-    let shard = Arc::new(ShardContext::new(Arc::new(test(&registry, url)), recorder));
+    let shard = Arc::new(ShardContext::new(Arc::new(test(&registry, url)), 0, recorder));
 
     let executor = SharedIterations { vus: 1, iterations: times, max_duration: Duration::from_hours(1) };
     let spec = ScenarioSpec {
         name: "iterate".to_owned(),
+        module: 0,
         function: 0,
         start_time: Duration::ZERO,
         graceful_stop: Duration::ZERO,
         executor: executor.into(),
     };
     let schedule = Schedule::new(vec![spec], 1, Placement::Local, StopToken::new());
-    let build = move |_| worker(Arc::clone(&module), Arc::clone(&shard), Rules::default());
+    let guest = Guest { module, shard, rules: Rules::default() };
+    let build = move |_| worker(vec![guest.clone()], Arc::default());
     schedule.prepare(build).await.unwrap().start().finish().await.unwrap();
 
     // An iteration that fails is another path, and perhaps a cheaper one.
@@ -84,37 +87,35 @@ fn test(registry: &Arc<Registry>, url: String) -> TestContext {
     let env = Arc::new(BTreeMap::from([("BASE_URL".to_owned(), url)]));
     let scenario = ScenarioContext {
         name: "iterate".into(),
+        own_name: "iterate".into(),
         executor: "shared-iterations",
         tags: registry.intern(&[("scenario", "iterate")]),
         env: Arc::clone(&env),
         duration: Duration::from_hours(1),
         expected_statuses: None,
     };
+    let http = ClientSettings {
+        grants,
+        user_agent: "flashcrowd".to_owned(),
+        max_body_bytes: MEMORY_BYTES,
+        ..ClientSettings::default()
+    };
     let (log, _) = Log::start(Level::Error, |_| {});
     TestContext {
         stop: StopToken::new(),
         log,
         problems: Arc::default(),
-        http: Arc::new(ClientSettings {
-            grants,
-            user_agent: "flashcrowd".to_owned(),
-            max_body_bytes: MEMORY_BYTES,
-            ..ClientSettings::default()
-        }),
         http_debug: None,
         throw: false,
         requests: RequestSettings { max_redirects: 10, ..RequestSettings::default() },
         seed: 42,
         limits: InstanceLimits { memory_bytes: MEMORY_BYTES, cpu: Duration::from_hours(1) },
         scenarios: vec![scenario],
-        env,
+        modules: vec![ModuleContext { env, http: Arc::new(http), ..ModuleContext::default() }],
         tags: registry.intern(&[]),
         data: Tables::default(),
-        shared: Shared::default(),
-        setup_data: OnceLock::new(),
         started_at: OnceLock::new(),
         progress: OnceLock::new(),
-        options: "".into(),
         failed_by_scenario: OnceLock::new(),
         registry: Arc::clone(registry),
     }

@@ -20,6 +20,8 @@ pub use new::NewError;
 
 use crate::exit::Exit;
 use crate::log::printable;
+use crate::options::modules::is_module_name;
+use crate::run::ModuleFile;
 
 /// Run load tests whose scenarios are WebAssembly components.
 #[derive(Debug, Parser)]
@@ -178,7 +180,40 @@ fn complain_text(error: &str) {
     let _ = writeln!(std::io::stderr(), "error: {text}");
 }
 
+/// Modules as they were given: paths, or `NAME=PATH`.
+fn module_files(given: &[String]) -> Result<Vec<ModuleFile>, BuildError> {
+    let file = |given: &String| {
+        let (name, path) = split_name(given);
+        Ok(ModuleFile { path: module_path(Path::new(path))?, name: name.map(str::to_owned) })
+    };
+    given.iter().map(file).collect()
+}
+
+/// A path that is there is no name with a path, whatever it looks like.
+fn split_name(given: &str) -> (Option<&str>, &str) {
+    match given.split_once('=') {
+        Some((name, path)) if is_module_name(name) && !path.is_empty() && !Path::new(given).exists() => {
+            (Some(name), path)
+        }
+        _ => (None, given),
+    }
+}
+
 /// A module's path: as given, or what building the crate in this folder gives.
 fn module_path(given: &Path) -> Result<PathBuf, BuildError> {
     if given.is_dir() { build::build(given) } else { Ok(given.to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::split_name;
+
+    #[test]
+    fn a_module_may_be_given_a_name() {
+        assert_eq!(split_name("shop=a/b.wasm"), (Some("shop"), "a/b.wasm"));
+        assert_eq!(split_name("a/b=c.wasm"), (None, "a/b=c.wasm"));
+        assert_eq!(split_name("=c.wasm"), (None, "=c.wasm"));
+        assert_eq!(split_name("shop="), (None, "shop="));
+        assert_eq!(split_name("c.wasm"), (None, "c.wasm"));
+    }
 }

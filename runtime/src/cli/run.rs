@@ -4,7 +4,7 @@ use std::io::IsTerminal as _;
 use std::path::Path;
 
 use super::run_args::{RunArgs, SummaryMode};
-use super::{complain, module_path, refuse};
+use super::{complain, module_files, refuse};
 use crate::exit::Exit;
 use crate::field_error::FieldError;
 use crate::options::Options;
@@ -16,11 +16,11 @@ pub(super) fn execute(args: RunArgs) -> Exit {
         Ok(request) => request,
         Err(error) => return refuse(&error),
     };
-    let module = match module_path(&args.module) {
-        Ok(module) => module,
+    let modules = match module_files(&args.modules) {
+        Ok(modules) => modules,
         Err(error) => return refuse(&error),
     };
-    match run(Request { module, ..request }) {
+    match run(Request { modules, ..request }) {
         Ok(exit) => exit,
         Err(error) => {
             complain(&error);
@@ -40,7 +40,8 @@ fn request(args: &RunArgs) -> Result<Request, FieldError> {
     };
     let colour = !settings.no_color && std::io::stdout().is_terminal();
     Ok(Request {
-        module: args.module.clone(),
+        modules: Vec::new(),
+        only: args.options.scenarios.clone(),
         config: settings.config.as_deref().map_or(Ok(Options::default()), config_file)?,
         environment: Options::from_environment(environment())?,
         flags: args.options.layer()?,

@@ -51,12 +51,16 @@ pub struct OptionArgs {
     #[arg(long, value_name = "FACTOR", allow_negative_numbers = true, help_heading = "Load")]
     pub scale_time: Option<String>,
 
+    /// Only the scenario of this name; the first of them begins at once. Repeatable [default: all]
+    #[arg(long = "scenario", value_name = "NAME", help_heading = "Load")]
+    pub scenarios: Vec<String>,
+
     /// A file with a k6 options object in JSON. Its options give way to the module's, the environment's and the flags'
     #[arg(short = 'c', long, value_name = "FILE", help_heading = "Scenario")]
     pub config: Option<PathBuf>,
 
     /// A variable that the scenario sees. NAME alone takes its value from this process's environment. The host of a URL in the
-    /// value may be called. Repeatable
+    /// value may be called. With several modules, MODULE.NAME=VALUE is for one of them. Repeatable
     #[arg(short = 'e', long = "env", value_name = "NAME[=VALUE]", help_heading = "Scenario")]
     pub env: Vec<String>,
 
@@ -158,9 +162,10 @@ pub struct OptionArgs {
 /// Everything after `runtime run`.
 #[derive(Debug, Clone, Default, Args)]
 pub struct RunArgs {
-    /// A compiled scenario (.wasm), or a scenario's crate folder, which is built first
-    #[arg(value_name = "MODULE")]
-    pub module: PathBuf,
+    /// A compiled scenario (.wasm), or a scenario's crate folder, which is built first. With several, each runs its scenarios beside the
+    /// others', under names that begin with its own: shop.browse. NAME=MODULE calls it otherwise
+    #[arg(value_name = "MODULE", required = true)]
+    pub modules: Vec<String>,
 
     /// What load is made.
     #[command(flatten)]

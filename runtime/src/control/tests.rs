@@ -24,6 +24,7 @@ fn scenario(name: &str, options: Value) -> ScenarioSpec {
     let executor = fields.remove("executor").unwrap();
     ScenarioSpec {
         name: name.to_owned(),
+        module: 0,
         function: 0,
         start_time: Duration::ZERO,
         graceful_stop: Duration::ZERO,

@@ -225,6 +225,8 @@ impl Description {
 pub struct ScenarioSpec {
     /// Its name.
     pub name: String,
+    /// Index of its module among the test's.
+    pub module: usize,
     /// Index of its function in the module's list.
     pub function: u32,
     /// When it begins, after the load's beginning.

@@ -31,8 +31,6 @@ pub struct TestContext {
     pub log: Log,
     /// Failed iterations and refused hosts, counted by message.
     pub problems: Arc<Problems>,
-    /// How requests are sent.
-    pub http: Arc<ClientSettings>,
     /// Whether exchanges are shown, and how much of them.
     pub http_debug: Option<HttpDebug>,
     /// A request that fails on the network ends its iteration.
@@ -45,31 +43,46 @@ pub struct TestContext {
     pub limits: InstanceLimits,
     /// In the order of the plan.
     pub scenarios: Vec<ScenarioContext>,
-    /// The environment outside of scenarios: `setup`, `teardown`.
-    pub env: Arc<BTreeMap<String, String>>,
-    /// The tags of every sample.
+    /// In the order of the command line; one at least.
+    pub modules: Vec<ModuleContext>,
+    /// The tags of samples that belong to no module.
     pub tags: TagSetId,
     /// What `--data` gave.
     pub data: Tables,
-    /// What the virtual users share.
-    pub shared: Shared,
-    /// Filled in by `setup`.
-    pub setup_data: OnceLock<Bytes>,
     /// When the load began, by the wall clock.
     pub started_at: OnceLock<SystemTime>,
     /// What goes on right now, from before the first virtual user on.
     pub progress: OnceLock<Arc<Progress>>,
-    /// k6's options object as it was resolved, in JSON; empty where nothing was.
-    pub options: Arc<str>,
     /// Why the scenario said that the test failed.
     pub failed_by_scenario: OnceLock<String>,
+}
+
+/// What one module's virtual users have in common, and no other module sees.
+#[derive(Debug, Default)]
+pub struct ModuleContext {
+    /// What it is called in a test of several; `None` in a test of one.
+    pub name: Option<Arc<str>>,
+    /// How its requests are sent, and whom they may reach.
+    pub http: Arc<ClientSettings>,
+    /// The environment outside of scenarios: `setup`, `vu_init`, `teardown`.
+    pub env: Arc<BTreeMap<String, String>>,
+    /// The tags of all of its samples.
+    pub tags: TagSetId,
+    /// Filled in by `setup`.
+    pub setup_data: OnceLock<Bytes>,
+    /// k6's options object as it was resolved, in JSON; empty where nothing was.
+    pub options: Arc<str>,
+    /// The counters and queues that its virtual users share.
+    pub shared: Shared,
 }
 
 /// One scenario of the plan.
 #[derive(Debug)]
 pub struct ScenarioContext {
-    /// Its name.
+    /// Its name in the test.
     pub name: Arc<str>,
+    /// Its name in its module.
+    pub own_name: Arc<str>,
     /// Its executor's name.
     pub executor: &'static str,
     /// The tags of its samples, the test's included.
@@ -107,6 +120,10 @@ pub struct InstanceLimits {
 pub struct ShardContext {
     /// The test.
     pub test: Arc<TestContext>,
+    /// Index of the module whose virtual users these are.
+    module: usize,
+    /// How their requests are sent: the module's, at hand.
+    pub(super) http: Arc<ClientSettings>,
     /// Where samples go.
     pub recorder: Arc<Mutex<Recorder>>,
     pub(super) cache: Mutex<SeriesCache>,
@@ -115,10 +132,22 @@ pub struct ShardContext {
 }
 
 impl ShardContext {
-    /// A shard of this test.
+    /// A shard of this test, for the module with this index.
     #[must_use]
-    pub fn new(test: Arc<TestContext>, recorder: Arc<Mutex<Recorder>>) -> Self {
-        Self { test, recorder, cache: Mutex::default(), coding: Semaphore::new(CODED_AT_ONCE) }
+    pub fn new(test: Arc<TestContext>, module: usize, recorder: Arc<Mutex<Recorder>>) -> Self {
+        let http = Arc::clone(&test.modules[module].http);
+        Self { test, module, http, recorder, cache: Mutex::default(), coding: Semaphore::new(CODED_AT_ONCE) }
+    }
+
+    /// The module's index among the test's.
+    pub(super) const fn module_index(&self) -> usize {
+        self.module
+    }
+
+    /// What this module's virtual users have in common.
+    #[must_use]
+    pub fn module(&self) -> &ModuleContext {
+        &self.test.modules[self.module]
     }
 
     /// Records samples. The lock is held for nanoseconds, and contended only a few times a second, when the aggregator collects.

@@ -5,7 +5,7 @@ use super::state::VuState;
 
 impl env::Host for VuState {
     fn get(&mut self, name: String) -> wasmtime::Result<Option<String>> {
-        let env = self.scenario().map_or(&self.test().env, |scenario| &scenario.env);
+        let env = self.scenario().map_or(&self.shard.module().env, |scenario| &scenario.env);
         Ok(env.get(&name).cloned())
     }
 }

@@ -35,7 +35,7 @@ impl execution::Host for VuState {
     }
 
     fn scenario_name(&mut self) -> wasmtime::Result<String> {
-        Ok(self.scenario().map(|scenario| scenario.name.to_string()).unwrap_or_default())
+        Ok(self.scenario().map(|scenario| scenario.own_name.to_string()).unwrap_or_default())
     }
 
     fn scenario_executor(&mut self) -> wasmtime::Result<String> {
@@ -62,7 +62,7 @@ impl execution::Host for VuState {
     }
 
     fn setup_data(&mut self) -> wasmtime::Result<Option<Vec<u8>>> {
-        Ok(self.test().setup_data.get().map(|data| data.to_vec()))
+        Ok(self.shard.module().setup_data.get().map(|data| data.to_vec()))
     }
 
     fn set_vu_tag(&mut self, name: String, value: String) -> wasmtime::Result<()> {
@@ -153,7 +153,7 @@ impl execution::Host for VuState {
     }
 
     fn options(&mut self) -> wasmtime::Result<String> {
-        Ok(self.test().options.to_string())
+        Ok(self.shard.module().options.to_string())
     }
 
     fn report_panic(&mut self, message: String) -> wasmtime::Result<()> {

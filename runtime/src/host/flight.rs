@@ -66,7 +66,7 @@ impl Flight {
     /// What an iteration leaves behind, as the options say.
     pub(super) fn end_iteration(&self) {
         self.sessions.clear();
-        if self.shard.test.http.no_vu_connection_reuse {
+        if self.shard.http.no_vu_connection_reuse {
             *lock(&self.pilot) = None;
         }
         if !self.shard.test.requests.keep_cookies {
@@ -116,7 +116,7 @@ impl Flight {
 
 /// Sends one request after the other.
 async fn pilot_of(shard: Arc<ShardContext>, desk: Arc<Mutex<Desk>>, session: Arc<Mutex<Session>>) -> Infallible {
-    let client = Client::new(Arc::clone(&shard.test.http));
+    let client = Client::new(Arc::clone(&shard.http));
     let mut lane = Lane::new();
     loop {
         // Requests that are refused at once would never leave the turn to anybody else.

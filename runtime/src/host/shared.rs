@@ -11,20 +11,20 @@ use crate::shared::queue::Queue;
 impl shared::Host for VuState {
     fn counter(&mut self, name: String) -> wasmtime::Result<Result<u32, String>> {
         self.check_shared("counter", &name)?;
-        Ok(self.test().shared.counter(&name))
+        Ok(self.shard.module().shared.counter(&name))
     }
 
     fn add(&mut self, counter: u32, delta: i64) -> wasmtime::Result<i64> {
-        known("counter", counter, self.test().shared.add(counter, delta))
+        known("counter", counter, self.shard.module().shared.add(counter, delta))
     }
 
     fn value(&mut self, counter: u32) -> wasmtime::Result<i64> {
-        known("counter", counter, self.test().shared.value(counter))
+        known("counter", counter, self.shard.module().shared.value(counter))
     }
 
     fn queue(&mut self, name: String) -> wasmtime::Result<Result<u32, String>> {
         self.check_shared("queue", &name)?;
-        Ok(self.test().shared.queue(&name))
+        Ok(self.shard.module().shared.queue(&name))
     }
 
     fn push(&mut self, queue: u32, item: Vec<u8>) -> wasmtime::Result<Result<(), String>> {
@@ -37,7 +37,7 @@ impl shared::Host for VuState {
 
     async fn pop_within(&mut self, queue: u32, nanoseconds: u64) -> wasmtime::Result<Option<Vec<u8>>> {
         let shard = Arc::clone(&self.shard);
-        let queue = known("queue", queue, shard.test.shared.get_queue(queue))?;
+        let queue = known("queue", queue, shard.module().shared.get_queue(queue))?;
         Ok(queue.pop_within(Duration::from_nanos(nanoseconds)).await)
     }
 
@@ -57,7 +57,7 @@ impl VuState {
     }
 
     fn shared_queue(&self, number: u32) -> wasmtime::Result<&Queue> {
-        known("queue", number, self.test().shared.get_queue(number))
+        known("queue", number, self.shard.module().shared.get_queue(number))
     }
 }
 

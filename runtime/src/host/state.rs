@@ -1,5 +1,6 @@
 //! What one instance carries: who it is, where it stands in its iteration, and what it holds.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use rand::rngs::StdRng;
@@ -115,15 +116,15 @@ impl VuState {
         // A virtual user's stream depends on the seed and on its number alone, not on the order in which users begin.
         let mut rng = StdRng::seed_from_u64(test.seed ^ vu.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let speaker = Arc::new(Speaker::new(test.log.clone()));
-        let wasi = wasi(&speaker, test, &mut rng);
+        let wasi = wasi(&speaker, &shard, &mut rng);
         let mut table = ResourceTable::new();
         table.set_max_capacity(MAX_RESOURCES);
         Self {
             flight: Flight::new(Arc::clone(&shard)),
             cpu: CpuMeter::new(test.limits.cpu),
             memory: MemoryLimit::new(test.limits.memory_bytes),
-            outer_tags: test.tags,
-            tags: test.tags,
+            outer_tags: shard.module().tags,
+            tags: shard.module().tags,
             vu,
             position: Position::Describe,
             departure: None,
@@ -154,22 +155,26 @@ impl VuState {
         self.departure = None;
         self.panic = None;
         self.memory = MemoryLimit::new(self.memory.max_bytes());
-        self.wasi = wasi(&self.speaker, &self.shard.test, &mut self.rng);
+        self.wasi = wasi(&self.speaker, &self.shard, &mut self.rng);
         self
     }
 
     /// Goes to where the next call into the module takes place.
     pub fn enter(&mut self, position: Position) {
-        let test = &self.shard.test;
+        let (test, own) = (&self.shard.test, self.shard.module().tags);
         let (tags, source) = match &position {
-            Position::Describe => (test.tags, Source::Stage("describe")),
+            Position::Describe => (own, Source::Stage("describe".into())),
             Position::Stage(stage) => {
                 let path = format!("::{stage}");
-                let tags = self.shard.cached(|cache, registry| cache.group(registry, test.tags, &path));
+                let tags = self.shard.cached(|cache, registry| cache.group(registry, own, &path));
+                let stage = match &self.shard.module().name {
+                    Some(module) => format!("{module} {stage}").into(),
+                    None => Cow::Borrowed(*stage),
+                };
                 (tags, Source::Stage(stage))
             }
             Position::VuInit => {
-                let tags = self.shard.cached(|cache, registry| cache.group(registry, test.tags, VU_INIT_GROUP));
+                let tags = self.shard.cached(|cache, registry| cache.group(registry, own, VU_INIT_GROUP));
                 (tags, Source::VuInit(self.vu))
             }
             Position::Iteration { scenario, number_in_vu, .. } => {
@@ -183,8 +188,10 @@ impl VuState {
         self.panic = None;
         self.cpu.set_alone(!matches!(position, Position::Iteration { .. } | Position::VuInit));
         if let Position::Stage(stage) = &position {
-            // Each stage has an instance of its own, and each a stream of its own.
-            let salt = stage.bytes().fold(0_u64, |salt, byte| salt.wrapping_mul(31).wrapping_add(u64::from(byte)));
+            // Each stage of each module has an instance of its own, and each a stream of its own.
+            let salt = stage.bytes().fold(self.shard.module_index() as u64, |salt, byte| {
+                salt.wrapping_mul(31).wrapping_add(u64::from(byte))
+            });
             self.rng = StdRng::seed_from_u64(test.seed ^ salt.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         }
         let tags = self.tag_iteration(tags, &position);
@@ -253,7 +260,7 @@ impl VuState {
 }
 
 /// WASI with nothing behind it: no files, no sockets, no process environment; randomness from the virtual user's stream.
-fn wasi(speaker: &Arc<Speaker>, test: &TestContext, rng: &mut StdRng) -> WasiCtx {
+fn wasi(speaker: &Arc<Speaker>, shard: &ShardContext, rng: &mut StdRng) -> WasiCtx {
     let mut wasi = WasiCtx::builder();
     wasi.stdout(LogStream::new(Arc::clone(speaker), Level::Info))
         .stderr(LogStream::new(Arc::clone(speaker), Level::Warn))
@@ -261,7 +268,7 @@ fn wasi(speaker: &Arc<Speaker>, test: &TestContext, rng: &mut StdRng) -> WasiCtx
         .insecure_random(StdRng::seed_from_u64(rng.next_u64()))
         .insecure_random_seed(rng.random())
         .max_random_size(1 << 20);
-    for (name, value) in test.env.iter() {
+    for (name, value) in shard.module().env.iter() {
         wasi.env(name, value);
     }
     wasi.build()

@@ -89,11 +89,11 @@ impl websocket::Host for VuState {
         let tags = self.shard.cached(|cache, registry| cache.request(registry, self.tags, &label, own_tags));
         let began = Instant::now();
         let mut answer = Answer::default();
-        let test = Arc::clone(&self.shard.test);
+        let http = Arc::clone(&self.shard.http);
         let request = match (&target, check_headers(&headers)) {
             (Err(failure), _) => Err(failure.clone()),
             (_, Err(failure)) => Err(failure),
-            (Ok(target), Ok(())) => Ok(Request { target, headers, subprotocols, user_agent: &test.http.user_agent }),
+            (Ok(target), Ok(())) => Ok(Request { target, headers, subprotocols, user_agent: &http.user_agent }),
         };
         let opened = self.open_session(request, timeout, began, tags, &mut answer).await;
         let socket = match opened {
@@ -134,7 +134,7 @@ impl VuState {
                 let detail = format_args!("this virtual user has {MAX_SESSIONS} open already; close some");
                 return Err(Failure::new(ErrorCode::OTHER, "too many WebSockets", detail));
             }
-            let settings = &self.shard.test.http;
+            let settings = &self.shard.http;
             let wanted = Wanted { http: HttpVersion::Http1, local: sessions.local(settings), timeout, tunnel: true };
             let dialed = dial(settings, &request.target.origin, wanted, &mut DialTimings::default()).await?;
             tls = dialed.tls;

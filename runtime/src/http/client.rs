@@ -60,7 +60,7 @@ pub struct ClientSettings {
     /// The `User-Agent` of requests that bring none; empty for none.
     pub user_agent: String,
     /// The `rps` option.
-    pub rate_limit: Option<RateLimit>,
+    pub rate_limit: Option<Arc<RateLimit>>,
     /// Bodies are read, counted and thrown away, unless a request wants its own.
     pub discard_response_bodies: bool,
     /// Every request opens a connection of its own.

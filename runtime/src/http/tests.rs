@@ -223,7 +223,8 @@ async fn a_server_that_sends_without_end_is_too_late_all_the_same() {
 #[tokio::test(start_paused = true)]
 async fn a_request_that_waits_for_its_turn_has_sent_nothing() {
     let url = answering(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
-    let mut client = OneByOne::new(ClientSettings { rate_limit: super::RateLimit::new(0.1), ..settings() });
+    let mut client =
+        OneByOne::new(ClientSettings { rate_limit: super::RateLimit::new(0.1).map(Arc::new), ..settings() });
     let meter = client.1.meter();
     assert_eq!(client.send(&get(&url)).await.status, 200);
     assert!(meter.bytes_written() > 0);

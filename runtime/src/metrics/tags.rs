@@ -14,7 +14,7 @@ const INNOCENT_VALUES: usize = 64;
 pub type TagPairs = Arc<[(Arc<str>, Arc<str>)]>;
 
 /// The number that stands for a set of tags within one [`Registry`](super::Registry).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TagSetId(pub(super) u32);
 
 impl TagSetId {

@@ -2,7 +2,7 @@
 
 use super::Given;
 use crate::field_error::FieldError;
-use crate::http::tls::{CipherSuites, HttpVersion, Identity, TlsVersions};
+use crate::http::tls::{CipherSuites, HttpVersion, TlsVersions};
 use crate::http::{AddressBlocks, DnsOptions, HostPatterns, Hosts, LocalAddresses};
 use crate::options::{Options, read};
 
@@ -27,8 +27,6 @@ pub struct Network {
     pub tls_versions: TlsVersions,
     /// Cipher suites of TLS.
     pub cipher_suites: CipherSuites,
-    /// Certificates of this side's own.
-    pub identities: Vec<Identity>,
 }
 
 impl Network {
@@ -44,7 +42,6 @@ impl Network {
             skip_tls_verify: given.flag("insecureSkipTLSVerify")?,
             tls_versions: given.read("tlsVersion", TlsVersions::from_json)?.unwrap_or_default(),
             cipher_suites: given.read("tlsCipherSuites", CipherSuites::from_json)?.unwrap_or_default(),
-            identities: given.read("tlsAuth", Identity::list_from_json)?.unwrap_or_default(),
         })
     }
 }

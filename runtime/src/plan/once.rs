@@ -14,15 +14,17 @@ const LOAD: [&str; 7] = ["vus", "duration", "iterations", "stages", "scenarios",
 /// The options of a run that tries everything out: each scenario once, unless it runs the same function in the same environment
 /// as one before it; then each function that no scenario runs. Requests are shown whole, unless the options say otherwise.
 ///
+/// Where some of them will be chosen by name, `all` is false, and none is left out for another one that may not be chosen.
+///
 /// # Errors
 /// A scenario whose function the module does not have.
-pub fn once(options: &Options, module: &ModuleInfo) -> Result<Options, FieldError> {
+pub fn once(options: &Options, module: &ModuleInfo, all: bool) -> Result<Options, FieldError> {
     let given = if options.says_scenarios() { options.scenarios()? } else { Vec::new() };
     let mut scenarios = Map::new();
     let mut seen: Vec<(u32, BTreeMap<String, String>)> = Vec::new();
     for scenario in &given {
         let (function, exec) = find_function(scenario, module)?;
-        if !seen.iter().any(|(known, env)| *known == function && *env == scenario.env) {
+        if !all || !seen.iter().any(|(known, env)| *known == function && *env == scenario.env) {
             scenarios.insert(scenario.name.clone(), iteration(&exec, &scenario.env, &scenario.tags));
             seen.push((function, scenario.env.clone()));
         }
@@ -33,10 +35,19 @@ pub fn once(options: &Options, module: &ModuleInfo) -> Result<Options, FieldErro
                 .insert(free_name(&info.name, &scenarios), iteration(&info.name, &BTreeMap::new(), &BTreeMap::new()));
         }
     }
-    let mut once = options.clone().without(&LOAD);
+    let mut once = without_load(options)?;
     if !scenarios.is_empty() {
         once.set("scenarios", &Value::Object(scenarios))?;
     }
+    Ok(once)
+}
+
+/// The options of a run without a load: no thresholds, and requests that are shown.
+///
+/// # Errors
+/// None that these options could bring.
+pub fn without_load(options: &Options) -> Result<Options, FieldError> {
+    let mut once = options.clone().without(&LOAD);
     once.set("noThresholds", &json!(true))?;
     if once.get("httpDebug").is_none() {
         once.set("httpDebug", &json!("full"))?;
@@ -74,7 +85,7 @@ mod tests {
     }
 
     fn planned(options: Value) -> (Plan, Vec<(String, String)>) {
-        let options = once(&Options::from_json(&options).unwrap(), &module()).unwrap();
+        let options = once(&Options::from_json(&options).unwrap(), &module(), true).unwrap();
         let plan = Plan::resolve(&options, &module(), Scale::default()).unwrap();
         let scenarios = plan.scenarios.iter().map(|one| (one.spec.name.clone(), one.exec.clone())).collect();
         (plan, scenarios)
@@ -115,7 +126,7 @@ mod tests {
     #[test]
     fn a_scenario_of_a_function_that_is_not_there_is_an_error() {
         let options = json!({"scenarios": {"a": {"executor": "constant-vus", "duration": "1s", "exec": "brows"}}});
-        let error = once(&Options::from_json(&options).unwrap(), &module()).unwrap_err();
+        let error = once(&Options::from_json(&options).unwrap(), &module(), true).unwrap_err();
         insta::assert_snapshot!(error, @r#"scenarios.a.exec: "brows" is no scenario function of this module; did you mean `browse`?"#);
     }
 }

@@ -53,12 +53,17 @@ fn nothing_given_is_one_iteration_with_k6s_defaults() {
     );
     assert_eq!((plan.initial_vus, plan.peak_vus), (1, 1));
     assert_eq!(plan.total_duration, seconds(630));
-    assert_eq!((plan.setup_timeout, plan.teardown_timeout), (seconds(60), seconds(60)));
+    assert_eq!((plan.modules[0].setup_timeout, plan.modules[0].teardown_timeout), (seconds(60), seconds(60)));
     assert_eq!(plan.summary_trend_stats, ["avg", "min", "med", "max", "p(90)", "p(95)"]);
     assert_eq!((plan.rps, plan.summary_time_unit), (None, None));
     assert!(plan.user_agent.starts_with("flashcrowd/"));
     assert_eq!(plan.system_tags, SystemTags::default());
-    assert!(!plan.no_setup && !plan.no_teardown && !plan.discard_response_bodies && !plan.no_connection_reuse);
+    assert!(
+        !plan.modules[0].no_setup
+            && !plan.modules[0].no_teardown
+            && !plan.discard_response_bodies
+            && !plan.no_connection_reuse
+    );
     assert!(plan.thresholds.is_empty() && plan.warnings.is_empty() && plan.scaled.is_empty());
 }
 
@@ -83,10 +88,10 @@ fn every_option_arrives() {
         "systemTags": ["status"], "summaryTrendStats": ["med"], "summaryTimeUnit": "us", "rps": 9,
         "thresholds": {"checks": ["rate>0.9"]},
     }));
-    assert!(plan.no_setup && plan.no_teardown && plan.discard_response_bodies);
+    assert!(plan.modules[0].no_setup && plan.modules[0].no_teardown && plan.discard_response_bodies);
     assert!(plan.no_connection_reuse && plan.no_vu_connection_reuse);
     assert_eq!(
-        (plan.min_iteration_duration, plan.setup_timeout, plan.teardown_timeout),
+        (plan.min_iteration_duration, plan.modules[0].setup_timeout, plan.modules[0].teardown_timeout),
         (seconds(2), seconds(5), seconds(7))
     );
     assert_eq!((plan.user_agent.as_str(), plan.tags["a"].as_str(), plan.rps), ("me/1", "b", Some(9)));
@@ -276,4 +281,70 @@ fn virtual_users_that_come_again_and_again_are_limited_too() {
     scenarios.default: 5000000 virtual users come in the scenarios up to this one, where one that goes and comes again counts twice; give stages or scenarios with at most 4000000 in all
     scenarios.s4: 5000000 virtual users come in the scenarios up to this one, where one that goes and comes again counts twice; give stages or scenarios with at most 4000000 in all
     "#);
+}
+
+fn two_modules(only: &[&str]) -> Result<Plan, FieldError> {
+    let shop = json!({"scenarios": coupon()["scenarios"], "tags": {"team": "a"}, "setupTimeout": "5s"});
+    let till = json!({"vus": 2, "duration": "30s"});
+    let shared = json!({"thresholds": {
+        "http_reqs": ["count>1"], "checks{scenario:shop.warmup}": ["rate>0.9"], "checks{scenario:till.default}": ["rate>0.8"],
+    }});
+    let [shop, till, shared] = [shop, till, shared].map(|json| Options::from_json(&json).unwrap());
+    let info = one_function();
+    let part = |name, options| Part { name: Some(name), options, info: &info };
+    let only: Vec<String> = only.iter().map(|name| (*name).to_owned()).collect();
+    Plan::of_parts(&[part("shop", &shop), part("till", &till)], &shared, Scale::default(), &only)
+}
+
+#[test]
+fn scenarios_of_several_modules_have_their_modules_names() {
+    let plan = two_modules(&[]).unwrap();
+    let names: Vec<_> =
+        plan.scenarios.iter().map(|s| (s.spec.name.as_str(), s.own_name.as_str(), s.spec.module)).collect();
+    let expected = [
+        ("shop.warmup", "warmup", 0),
+        ("shop.concurrent_coupon_issuance", "concurrent_coupon_issuance", 0),
+        ("till.default", "default", 1),
+    ];
+    assert_eq!(names, expected);
+    assert_eq!(plan.peak_vus, 1_300 + 2);
+    assert_eq!((plan.modules[0].setup_timeout, plan.modules[1].setup_timeout), (seconds(5), seconds(60)));
+    assert_eq!((plan.modules[0].tags["team"].as_str(), plan.modules[1].tags.len()), ("a", 0));
+    // A module sees its own part, under the names that it gave.
+    assert!(plan.modules[0].options["scenarios"]["warmup"].is_object());
+    assert!(plan.modules[0].options["scenarios"]["till.default"].is_null());
+    assert!(plan.options_json()["scenarios"]["till.default"].is_object());
+}
+
+#[test]
+fn a_scenario_that_is_chosen_begins_at_once_and_the_others_are_left_out() {
+    let plan = two_modules(&["shop.concurrent_coupon_issuance"]).unwrap();
+    let [scenario] = &plan.scenarios[..] else { panic!("{:?}", plan.scenarios) };
+    assert_eq!(
+        (scenario.spec.name.as_str(), scenario.spec.start_time),
+        ("shop.concurrent_coupon_issuance", seconds(0))
+    );
+    assert_eq!((plan.modules[0].runs, plan.modules[1].runs), (true, false));
+    assert_eq!(plan.thresholds.len(), 1);
+    assert_eq!(
+        plan.notes,
+        [
+            "--scenario: all begins 1m0s earlier than in the whole test",
+            "--scenario: the threshold checks{scenario:shop.warmup}: rate>0.9 is left out with the scenario that it selects",
+            "--scenario: the threshold checks{scenario:till.default}: rate>0.8 is left out with the scenario that it selects",
+        ]
+    );
+    assert_eq!(
+        two_modules(&["shop.warmpu"]).unwrap_err().to_string(),
+        "--scenario: \"shop.warmpu\" is no scenario of this test; did you mean `shop.warmup`?"
+    );
+}
+
+#[test]
+fn an_error_names_the_module() {
+    let own = Options::from_json(&json!({"vus": 2, "iterations": 1})).unwrap();
+    let info = one_function();
+    let parts = ["shop", "till"].map(|name| Part { name: Some(name), options: &own, info: &info });
+    let error = Plan::of_parts(&parts, &Options::default(), Scale::default(), &[]).unwrap_err();
+    assert!(error.to_string().starts_with("module `shop`: "), "{error}");
 }

@@ -25,8 +25,11 @@ pub(super) mod kind {
 pub struct RunRecord {
     /// The runtime's version.
     pub runtime: String,
-    /// What runs.
+    /// What runs; of several modules, the first.
     pub module: ModuleRecord,
+    /// All modules, by the names that this run knows them by; empty where there is one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub modules: Vec<ModuleRecord>,
     /// When the file was begun, in milliseconds since 1970 (UTC).
     pub started_unix_ms: u64,
     /// The same for people: `2026-11-21T12:14:51.123Z`.
@@ -54,7 +57,7 @@ pub struct RunRecord {
 }
 
 /// A module.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ModuleRecord {
     /// Its name.
     pub name: String,
@@ -163,10 +166,19 @@ impl RunRecord {
         self.thresholds.iter().map(threshold).collect()
     }
 
-    /// What ran: the name, with the version where there is one.
+    /// What ran: the name, with the version where there is one; of several modules, all of them.
     #[must_use]
     pub fn name(&self) -> String {
-        format!("{} {}", self.module.name, self.module.version).trim().to_owned()
+        match &self.modules[..] {
+            [] => self.module.name_and_version(),
+            several => several.iter().map(ModuleRecord::name_and_version).collect::<Vec<_>>().join(" + "),
+        }
+    }
+}
+
+impl ModuleRecord {
+    fn name_and_version(&self) -> String {
+        format!("{} {}", self.name, self.version).trim().to_owned()
     }
 }
 

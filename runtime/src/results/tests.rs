@@ -22,6 +22,7 @@ fn run_record(max_series: u64) -> RunRecord {
     RunRecord {
         runtime: "0.1.0".to_owned(),
         module: ModuleRecord { name: "coupon".to_owned(), version: "0.1.0".to_owned(), sha256: "00".repeat(32) },
+        modules: Vec::new(),
         started_unix_ms: 1_795_263_291_123,
         started: "2026-11-21T12:14:51.123Z".to_owned(),
         seed: u64::MAX,

@@ -5,7 +5,7 @@ use std::io::{self, Seek as _, Write as _};
 use std::sync::Arc;
 
 use super::Test;
-use super::prepare::Prepared;
+use super::prepare::{Prepared, name_of};
 use crate::control::Stage;
 use crate::destinations::WriteError;
 use crate::exit::Exit;
@@ -65,7 +65,7 @@ impl Test {
         prepared.ledger.close();
         let context = &prepared.context;
         let info = RunInfo {
-            name: format!("{} {}", prepared.description.name, prepared.description.version).trim().to_owned(),
+            name: name_of(&prepared.modules),
             duration: self.duration,
             scenarios: prepared.plan.scenarios.iter().map(ScenarioInfo::of).collect(),
             seed: context.seed,
@@ -78,7 +78,8 @@ impl Test {
             aborted_by_threshold: matches!(context.stop.reason(), Some(StopReason::Threshold(_))),
             marked_failed: context.failed_by_scenario.get().cloned(),
             starts: prepared.ledger.starts(&prepared.plan.scenarios),
-            setup_data: context.setup_data.get().map(|data| data.to_vec()),
+            // Each module's own summary sees its own.
+            setup_data: None,
             stdout_is_terminal: Prepared::stdout_is_terminal(),
             stderr_is_terminal: Prepared::stderr_is_terminal(),
         };
@@ -86,19 +87,35 @@ impl Test {
         Summary::new(totals, &prepared.thresholds, windows, info, &prepared.settings)
     }
 
-    /// The module's own summary, if it has one; the usual one unless the module wrote to standard output, or wanted nothing at all.
+    /// The modules' own summaries, in their order; the usual one unless each module has one that takes its place, by writing to standard
+    /// output or by wanting nothing at all.
     async fn show(&mut self, summary: &mut Summary, rendering: Rendering) {
-        let mut usual = true;
-        if self.prepared.description.handle_summary {
+        let mut replaced = 0;
+        let mut written: Vec<(String, usize)> = Vec::new();
+        for index in 0..self.prepared.modules.len() {
+            let module = &self.prepared.modules[index];
+            if !module.description.handle_summary || !self.prepared.plan.modules[index].runs {
+                continue;
+            }
+            summary.run.setup_data = module.main.module().setup_data.get().map(|data| data.to_vec());
             let data = Format::HandleSummary.render(summary, &rendering);
-            if let Some(texts) = self.own_summary(&data).await {
-                usual = !texts.is_empty() && texts.iter().all(|(destination, _)| destination != "stdout");
-                for (destination, content) in texts {
-                    self.write("handle_summary: ", destination, content).await;
+            let Some(texts) = self.own_summary(index, &data).await else { continue };
+            replaced += usize::from(texts.is_empty() || texts.iter().any(|(destination, _)| destination == "stdout"));
+            for (destination, content) in texts {
+                let whose = format!("{}handle_summary: ", self.whose(index));
+                let stream = matches!(destination.as_str(), "stdout" | "stderr");
+                if let Some((_, first)) =
+                    written.iter().find(|(known, by)| *known == destination && *by != index && !stream)
+                {
+                    let first = &self.prepared.modules[*first].name;
+                    self.log(Level::Warn, &format!("{whose}{destination} has the summary of module `{first}` already"));
+                    continue;
                 }
+                written.push((destination.clone(), index));
+                self.write(&whose, destination, content).await;
             }
         }
-        if usual {
+        if replaced < self.prepared.plan.modules.iter().filter(|module| module.runs).count() {
             let text = Format::Text.render(summary, &rendering);
             self.write("the summary: ", "stdout".to_owned(), text.into_bytes()).await;
         }

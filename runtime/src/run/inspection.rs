@@ -47,7 +47,7 @@ pub async fn inspect(path: &Path, memory_limit: usize, cache: bool, log: Log) ->
     let shown = path.display().to_string();
     let sandbox = context::sandbox(log, memory_limit);
     let recorder = Arc::new(Mutex::new(Recorder::new(Arc::clone(&sandbox.registry))));
-    let shard = Arc::new(ShardContext::new(sandbox, recorder));
+    let shard = Arc::new(ShardContext::new(sandbox, 0, recorder));
     let failed = |reason: String| PrepareError::Describe { path: shown.clone(), reason };
     let mut vu = Vu::new(Arc::clone(&module), shard, 0).await.map_err(|error| failed(error.reason))?;
     let json = vu.describe().await.map_err(|error| failed(error.to_string()))?;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::field_error::FieldError;
 use crate::http::tls::{Identity, Tls, TlsError, TlsOptions, certificates, private_key};
 use crate::http::{ClientSettings, Proxy, Resolver};
-use crate::plan::Plan;
+use crate::plan::{Plan, PlannedModule};
 
 /// What flags say of the network. Files are read here, so that the error names the flag.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -23,18 +23,23 @@ pub struct NetworkFlags {
 }
 
 impl NetworkFlags {
-    /// The part of the client's settings that is about the network. `hosts_are_granted` says whether the person who runs the test gave
+    /// The part of a module's client settings that is about the network. `hosts_are_granted` says whether the person who runs the test gave
     /// the option `hosts`, and not the module.
     ///
     /// # Errors
     /// A file that cannot be read or does not hold what it should, a proxy that is none, versions and ciphers that contradict each other.
-    pub fn settings(&self, plan: &Plan, hosts_are_granted: bool) -> Result<ClientSettings, FieldError> {
+    pub fn settings(
+        &self,
+        plan: &Plan,
+        module: &PlannedModule,
+        hosts_are_granted: bool,
+    ) -> Result<ClientSettings, FieldError> {
         let network = plan.network.clone();
         let mut authorities = Vec::new();
         for path in &self.ca_certs {
             authorities.extend(read("--ca-cert", path, certificates)?);
         }
-        let mut identities = network.identities;
+        let mut identities = module.identities.clone();
         identities.extend(self.identity()?);
         let tls = Tls::new(TlsOptions {
             skip_verify: network.skip_tls_verify,
@@ -100,7 +105,7 @@ mod tests {
         let function = FunctionInfo { name: "default".to_owned(), aliases: Vec::new() };
         let module = ModuleInfo { functions: vec![function] };
         let plan = Plan::resolve(&Options::default(), &module, Scale::new(1.0, 1.0).unwrap()).unwrap();
-        flags.settings(&plan, true).unwrap_err().to_string()
+        flags.settings(&plan, &plan.modules[0], true).unwrap_err().to_string()
     }
 
     #[test]

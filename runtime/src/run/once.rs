@@ -1,4 +1,4 @@
-//! `--once`: one virtual user runs every scenario function once, one after the other.
+//! `--once`: one virtual user of each module runs every scenario function once, one after the other.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -15,10 +15,12 @@ use crate::scheduler::Schedule;
 use crate::shard::{
     EndedIteration, Iteration, IterationEnd, Observer as _, Outcome, Placement, VirtualUser as _, VuFactory as _,
 };
-use crate::worker::{WasmVu, worker};
+use crate::worker::{Sampler, WasmVu, WasmVus, worker};
 
-/// The only virtual user.
-const VU: u64 = 1;
+/// The number of a module's only virtual user.
+const fn vu_id(module: usize) -> u64 {
+    module as u64 + 1
+}
 
 impl Test {
     /// Runs every scenario of the plan, which has one iteration each, and says what came of them.
@@ -31,7 +33,17 @@ impl Test {
         let stop = self.prepared.context.stop.clone();
         let progress = Schedule::new(self.prepared.plan.specs(), 1, Placement::Local, stop.clone()).progress();
         let _ = self.prepared.context.progress.set(Arc::clone(&progress));
-        let Some(mut vu) = self.only_vu().await else { return all };
+        // Virtual user 1 is an instance of the first module, and so on.
+        let (factory, sampler) = worker(self.prepared.guests(0), (0..self.prepared.modules.len()).collect());
+        let mut vus = Vec::new();
+        for module in 0..self.prepared.modules.len() {
+            if !self.prepared.plan.modules[module].runs {
+                vus.push(None);
+                continue;
+            }
+            let Some(vu) = self.only_vu(&factory, module).await else { return all };
+            vus.push(Some(vu));
+        }
         let begun = Instant::now();
         progress.clock.begin(begun);
         let _ = self.prepared.context.started_at.set(SystemTime::now());
@@ -40,7 +52,9 @@ impl Test {
             if stop.level().is_some() {
                 break;
             }
-            match self.try_one(index, &mut vu).await {
+            let module = self.prepared.plan.scenarios[index].spec.module;
+            let Some(vu) = &mut vus[module] else { continue };
+            match self.try_one(index, vu, &sampler).await {
                 Some(one) => all.push(one),
                 None => break,
             }
@@ -53,10 +67,8 @@ impl Test {
         all
     }
 
-    /// `None` when it cannot be made; why is said.
-    async fn only_vu(&mut self) -> Option<WasmVu> {
-        let (module, shard) = (Arc::clone(&self.prepared.module), Arc::clone(&self.prepared.shards[0]));
-        let (factory, _) = worker(module, shard, self.prepared.rules());
+    /// The only virtual user of a module; `None` when it cannot be made; why is said.
+    async fn only_vu(&mut self, factory: &WasmVus, module: usize) -> Option<WasmVu> {
         let stop = self.prepared.context.stop.clone();
         let made = tokio::select! {
             biased;
@@ -68,7 +80,7 @@ impl Test {
                 stop.reason().iter().for_each(|reason| self.heed(reason));
                 return None;
             }
-            made = factory.create(VU) => made,
+            made = factory.create(vu_id(module)) => made,
         };
         match made {
             Ok(vu) => Some(vu),
@@ -80,11 +92,9 @@ impl Test {
     }
 
     /// One iteration; `None` when it was interrupted.
-    async fn try_one(&mut self, index: usize, vu: &mut WasmVu) -> Option<Tried> {
+    async fn try_one(&mut self, index: usize, vu: &mut WasmVu, sampler: &Sampler) -> Option<Tried> {
         // What came before belongs to others.
         self.prepared.ledger.collect();
-        let (module, shard) = (Arc::clone(&self.prepared.module), Arc::clone(&self.prepared.shards[0]));
-        let (_, sampler) = worker(module, shard, self.prepared.rules());
         let stop = self.prepared.context.stop.clone();
         let errors = self.prepared.context.problems.iteration_errors();
         let PlannedScenario { spec, exec, .. } = &self.prepared.plan.scenarios[index];
@@ -93,7 +103,7 @@ impl Test {
         let iteration = Iteration {
             scenario: index,
             function: spec.function,
-            vu_id: VU,
+            vu_id: vu_id(spec.module),
             number_in_scenario: 0,
             due: None,
             scenario_started: started,

@@ -1,35 +1,26 @@
 //! Everything that can go wrong before the load does so here: the module, the options, the environment, the outputs.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::IsTerminal as _;
-use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
-use tokio::time::Instant;
-
 use super::error::PrepareError;
-use super::files;
-use super::inspection::{Inspected, inspect};
+use super::hands::{self, Hands};
 use super::record::{self, Opened};
-use super::{Request, Test, context};
-use crate::control::keys::Keys;
-use crate::control::server::Server;
-use crate::control::{self, Access, Desk, Live};
-use crate::data::Tables;
+use super::{Request, Test, context, files, modules, tables};
+use crate::control::{self, Desk};
 use crate::destinations::Destinations;
 use crate::display::Display;
 use crate::engine::{Engine, EngineOptions};
-use crate::field_error::{FieldError, did_you_mean};
+use crate::field_error::FieldError;
 use crate::host::context::{InstanceLimits, ShardContext, TestContext};
 use crate::ledger::Ledger;
 use crate::log::{Level, Log};
 use crate::metrics::{Aggregator, Recorder, Registry};
 use crate::module::{Description, Module};
 use crate::open_files;
-use crate::options::Options;
 use crate::output::{Mode, Rendering};
 use crate::plan::{Plan, PlannedScenario};
 use crate::scheduler::Schedule;
@@ -42,16 +33,30 @@ use crate::threshold::Threshold;
 /// Instances beside the virtual users': that of `setup`, `teardown` and `handle-summary`, and one being replaced per shard.
 const SPARE_INSTANCES: u32 = 1;
 
+/// A module of a test that can begin.
+pub(super) struct PreparedModule {
+    /// What it is called in this run.
+    pub(super) name: String,
+    pub(super) description: Description,
+    pub(super) module: Arc<Module>,
+    /// What `setup`, `teardown` and `handle-summary` use.
+    pub(super) main: Arc<ShardContext>,
+    pub(super) shards: Vec<Arc<ShardContext>>,
+    /// Whether `setup` got through, or there was none, so that there is something to tear down.
+    pub(super) set_up: bool,
+}
+
 /// A test that can begin.
 pub(super) struct Prepared {
     pub(super) plan: Plan,
-    pub(super) description: Description,
     pub(super) once: bool,
-    pub(super) module: Arc<Module>,
+    /// In the order of the command line.
+    pub(super) modules: Vec<PreparedModule>,
     pub(super) context: Arc<TestContext>,
-    /// What `setup`, `teardown`, `handle-summary` and the gauges use.
-    pub(super) main: Arc<ShardContext>,
-    pub(super) shards: Vec<Arc<ShardContext>>,
+    /// Where the gauges go, beside what stages measure.
+    pub(super) recorder: Arc<Mutex<Recorder>>,
+    /// How many threads make the load.
+    pub(super) shards: usize,
     pub(super) ledger: Ledger,
     pub(super) thresholds: Arc<[Threshold]>,
     pub(super) display: Display,
@@ -67,20 +72,13 @@ pub(super) struct Prepared {
     _hands: Hands,
 }
 
-/// The ways to steer a run.
-struct Hands {
-    _server: Option<Server>,
-    _keys: Option<Keys>,
-}
-
 pub(super) async fn prepare(request: Request, display: Display, log: Log) -> Result<Test, PrepareError> {
-    let inspected = inspect(&request.module, request.memory_limit, request.cache, log.clone()).await?;
-    let plan = resolve(&request, &inspected)?;
+    let inspected = modules::inspect_all(&request, &log).await?;
+    let plan = modules::plan(&inspected, &request)?;
     // A module that brings its own map of names leads nobody to what was not granted.
     let hosts_are_granted = [&request.environment, &request.flags].iter().any(|layer| layer.get("hosts").is_some())
-        || inspected.options.get("hosts").is_none();
-    let network = request.network.settings(&plan, hosts_are_granted)?;
-    let env = environment(&request.env, &inspected.description)?;
+        || inspected.iter().all(|one| one.inspected.options.get("hosts").is_none());
+    let module_inputs = modules::inputs(&request, &inspected, &plan, hosts_are_granted)?;
     let files = files::read(&request.files)?;
     let registry = Arc::new(Registry::new(request.max_series, plan.system_tags));
     let mut unknown_metrics = Vec::new();
@@ -97,7 +95,7 @@ pub(super) async fn prepare(request: Request, display: Display, log: Log) -> Res
     }
     let time_unit = plan.summary_time_unit;
     let settings = summary_settings(&request, &plan)?;
-    let data = tables(&request, &inspected.description, &log)?;
+    let data = tables::load(&request.data, &inspected, &plan, &log)?;
     let destinations = Arc::new(Destinations::new(request.allow_write.as_deref())?);
 
     let shards = if request.once { 1 } else { request.shards.max(1) };
@@ -108,12 +106,13 @@ pub(super) async fn prepare(request: Request, display: Display, log: Log) -> Res
         instances: Some(instances),
         cache: request.cache,
     })?;
-    let module = Arc::new(inspected.module.transfer(&engine)?);
+    let transferred = inspected.iter().map(|one| one.inspected.module.transfer(&engine).map(Arc::new));
+    let transferred = transferred.collect::<Result<Vec<_>, _>>()?;
     if plan.paused && request.access.is_none() && !terminal::is_interactive() {
         let problem = "leaves nobody to resume the run; give --address, or run it in a terminal";
         return Err(FieldError::new("paused", true, problem).into());
     }
-    let listener = request.access.as_ref().map(listen).transpose()?;
+    let listener = request.access.as_ref().map(hands::listen).transpose()?;
     // Last of what can fail: a run that is refused leaves no empty file behind.
     let started = SystemTime::now();
     let named = record::open_named(&request.results)?;
@@ -125,7 +124,7 @@ pub(super) async fn prepare(request: Request, display: Display, log: Log) -> Res
         }
     };
     let results =
-        named.or_else(|| record::open_in_folder(&request.results, started, &inspected.description.name, &log));
+        named.or_else(|| record::open_in_folder(&request.results, started, &modules::names(&inspected), &log));
     let seed = request.seed.unwrap_or_else(rand::random);
     let run_record = record::describe(&request, &inspected, &plan, seed, started);
 
@@ -135,23 +134,29 @@ pub(super) async fn prepare(request: Request, display: Display, log: Log) -> Res
             registry: Arc::clone(&registry),
             log: log.clone(),
             data,
-            grants: request.grants,
-            network,
-            env,
+            modules: module_inputs,
             seed,
             limits: InstanceLimits { memory_bytes: request.memory_limit, cpu: request.cpu_limit },
             files,
         },
     ));
-    let shard = || {
-        let recorder = Arc::new(Mutex::new(Recorder::new(Arc::clone(&registry))));
-        Arc::new(ShardContext::new(Arc::clone(&context), recorder))
+    let recorder = || Arc::new(Mutex::new(Recorder::new(Arc::clone(&registry))));
+    let (recorder, recorders) = (recorder(), (0..shards).map(|_| recorder()).collect::<Vec<_>>());
+    let shard = |module: usize, recorder: &Arc<Mutex<Recorder>>| {
+        Arc::new(ShardContext::new(Arc::clone(&context), module, Arc::clone(recorder)))
     };
-    let main = shard();
-    let shards: Vec<_> = (0..shards).map(|_| shard()).collect();
-    let recorders = std::iter::once(&main).chain(&shards).map(|shard| Arc::clone(&shard.recorder)).collect();
+    let prepared = |(index, (one, module)): (usize, (modules::Named, Arc<Module>))| PreparedModule {
+        name: one.name,
+        description: one.inspected.description,
+        module,
+        main: shard(index, &recorder),
+        shards: recorders.iter().map(|recorder| shard(index, recorder)).collect(),
+        set_up: false,
+    };
+    let modules: Vec<_> = inspected.into_iter().zip(transferred).enumerate().map(prepared).collect();
+    let recorders: Vec<_> = std::iter::once(&recorder).chain(&recorders).map(Arc::clone).collect();
     let signals = Signals::listen(display.clone()).map_err(|error| PrepareError::System(error.to_string()))?;
-    for line in plan.scaled.iter().map(|line| format!("scaled: {line}")) {
+    for line in plan.scaled.iter().map(|line| format!("scaled: {line}")).chain(plan.notes.iter().cloned()) {
         log.runtime(Level::Info, &line);
     }
     if request.min_rate_achieved.is_some() && !plan.scenarios.iter().any(PlannedScenario::promises_iterations) {
@@ -165,7 +170,7 @@ pub(super) async fn prepare(request: Request, display: Display, log: Log) -> Res
         context.problems.warn(&warning);
         log.runtime(Level::Warn, &warning);
     }
-    if inspected.description.handle_summary
+    if modules.iter().any(|module| module.description.handle_summary)
         && request.allow_write.is_none()
         && request.summary.is_some()
         && !request.once
@@ -179,9 +184,9 @@ pub(super) async fn prepare(request: Request, display: Display, log: Log) -> Res
     }
     let thresholds: Arc<[Threshold]> = plan.thresholds.clone().into();
     let stop = context.stop.clone();
-    let schedule = Schedule::new(plan.specs(), shards.len(), Placement::Threads, stop.clone());
+    let schedule = Schedule::new(plan.specs(), shards, Placement::Threads, stop.clone());
     let (live, desk) = control::live::open(
-        format!("{} {}", inspected.description.name, inspected.description.version).trim().to_owned(),
+        name_of(&modules),
         plan.scenarios.iter().map(|scenario| scenario.spec.executor.name()).collect(),
         schedule.helm(),
         stop,
@@ -189,16 +194,15 @@ pub(super) async fn prepare(request: Request, display: Display, log: Log) -> Res
         Arc::clone(&thresholds),
         settings.clone(),
     );
-    let hands = hands(&live, listener.zip(request.access), &display, plan.paused)?;
+    let hands = hands::begin(&live, listener.zip(request.access), &display, plan.paused)?;
     let prepared = Prepared {
         schedule: Some(schedule),
         desk,
         _hands: hands,
-        description: inspected.description,
         once: request.once,
-        module,
+        modules,
         context,
-        main,
+        recorder,
         shards,
         ledger,
         thresholds,
@@ -210,111 +214,16 @@ pub(super) async fn prepare(request: Request, display: Display, log: Log) -> Res
         destinations,
         plan,
     };
-    Ok(Test { prepared, verdict: None, setup_failed: false, duration: std::time::Duration::ZERO })
+    Ok(Test { prepared, verdict: None, duration: std::time::Duration::ZERO })
 }
 
-/// An address that is taken costs nobody a test.
-fn listen(access: &Access) -> Result<TcpListener, PrepareError> {
-    control::server::bind(access)
-        .map_err(|error| PrepareError::Address { address: access.text.clone(), reason: error.to_string() })
-}
-
-/// Lets whoever may steer the run do so.
-fn hands(
-    live: &Arc<Live>,
-    listener: Option<(TcpListener, Access)>,
-    display: &Display,
-    paused: bool,
-) -> Result<Hands, PrepareError> {
-    let refused = |error: std::io::Error| PrepareError::System(error.to_string());
-    if paused {
-        // Before anybody can resume it. The load begins when somebody does.
-        let _ = live.helm().pause();
-    }
-    let server = match listener {
-        None => None,
-        Some((listener, access)) => {
-            let server = Server::start(listener, access, Arc::clone(live)).map_err(refused)?;
-            // Also when the person wants quiet: nobody else knows the port, if it was 0.
-            display.line(&format!("control: http://{}", server.address()));
-            Some(server)
-        }
+/// What runs: each module's name, with its version where it has one.
+pub(super) fn name_of(modules: &[PreparedModule]) -> String {
+    let name = |module: &PreparedModule| {
+        let name = if modules.len() == 1 { &module.description.name } else { &module.name };
+        format!("{name} {}", module.description.version).trim().to_owned()
     };
-    let keys = match terminal::is_interactive() {
-        true => {
-            display.note(control::keys::HINT);
-            Some(Keys::listen(Arc::clone(live)).map_err(refused)?)
-        }
-        false => None,
-    };
-    if paused {
-        display.note("paused: the load begins after `runtime resume`, POST /api/resume or the key p");
-    }
-    Ok(Hands { _server: server, _keys: keys })
-}
-
-fn resolve(request: &Request, inspected: &Inspected) -> Result<Plan, FieldError> {
-    let layers = [&request.config, &inspected.options, &request.environment, &request.flags];
-    let (mut options, module) = (Options::merged(layers.map(Clone::clone)), inspected.info());
-    if request.once {
-        options = crate::plan::once(&options, &module)?;
-    }
-    Plan::resolve(&options, &module, request.scale)
-}
-
-/// The defaults that the module declares, and what `-e` gives over them.
-fn environment(
-    given: &[(String, String)],
-    description: &Description,
-) -> Result<BTreeMap<String, String>, PrepareError> {
-    let mut env = BTreeMap::new();
-    for variable in &description.env {
-        if let Some(default) = &variable.default {
-            env.insert(variable.name.clone(), default.clone());
-        }
-    }
-    env.extend(given.iter().cloned());
-    match description.env.iter().find(|variable| variable.required && !env.contains_key(&variable.name)) {
-        None => Ok(env),
-        Some(variable) => Err(PrepareError::MissingVariable {
-            name: variable.name.clone(),
-            module: description.name.clone(),
-            help: if variable.help.is_empty() { "it does not say what for".to_owned() } else { variable.help.clone() },
-        }),
-    }
-}
-
-/// The data files, and among them all that the module declares.
-fn tables(request: &Request, description: &Description, log: &Log) -> Result<Tables, PrepareError> {
-    // Before any file is read, which may take its time.
-    let is_given = |name: &str| request.data.iter().any(|file| file.name == name);
-    if let Some(table) = description.data.iter().find(|table| !is_given(&table.name)) {
-        return Err(PrepareError::MissingTable {
-            name: table.name.clone(),
-            module: description.name.clone(),
-            help: table.in_words(),
-        });
-    }
-    let begun = Instant::now();
-    let tables = Tables::load(&request.data)?;
-    for table in tables.iter() {
-        if let Some(declared) = description.data.iter().find(|declared| declared.name == table.name())
-            && let Some(column) = declared.columns.iter().find(|column| !table.columns().contains(column))
-        {
-            return Err(PrepareError::MissingColumn {
-                table: table.name().to_owned(),
-                column: column.clone(),
-                module: description.name.clone(),
-                remedy: did_you_mean(column, table.columns().iter().map(String::as_str)),
-            });
-        }
-        let (rows, mib) = (table.rows(), table.bytes() >> 20);
-        log.runtime(Level::Debug, &format!("table `{}`: {rows} rows, {mib} MiB", table.name()));
-    }
-    if !request.data.is_empty() {
-        log.runtime(Level::Debug, &format!("tables read in {:.0} ms", begun.elapsed().as_secs_f64() * 1e3));
-    }
-    Ok(tables)
+    modules.iter().map(name).collect::<Vec<_>>().join(" + ")
 }
 
 fn summary_settings(request: &Request, plan: &Plan) -> Result<SummarySettings, FieldError> {

@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::Request;
 use super::error::PrepareError;
-use super::inspection::Inspected;
+use super::modules::Named;
 use crate::log::{Level, Log};
 use crate::output::{Mode, TimeUnit};
 use crate::plan::Plan;
@@ -66,20 +66,14 @@ fn in_folder(started: SystemTime, module: &str) -> Result<Writer, String> {
 }
 
 /// What is run.
-pub(super) fn describe(
-    request: &Request,
-    inspected: &Inspected,
-    plan: &Plan,
-    seed: u64,
-    started: SystemTime,
-) -> RunRecord {
+pub(super) fn describe(request: &Request, modules: &[Named], plan: &Plan, seed: u64, started: SystemTime) -> RunRecord {
     let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
     RunRecord {
         runtime: env!("CARGO_PKG_VERSION").to_owned(),
-        module: ModuleRecord {
-            name: inspected.description.name.clone(),
-            version: inspected.description.version.clone(),
-            sha256: inspected.module.sha256.clone(),
+        module: modules.first().map(|one| module_record(&one.inspected.description.name, one)).unwrap_or_default(),
+        modules: match modules {
+            [_] => Vec::new(),
+            several => several.iter().map(|one| module_record(&one.name, one)).collect(),
         },
         started_unix_ms: started
             .duration_since(UNIX_EPOCH)
@@ -102,5 +96,13 @@ pub(super) fn describe(
         },
         options: without_secrets(plan.options_json()),
         scaled: plan.scaled.clone(),
+    }
+}
+
+fn module_record(name: &str, module: &Named) -> ModuleRecord {
+    ModuleRecord {
+        name: name.to_owned(),
+        version: module.inspected.description.version.clone(),
+        sha256: module.inspected.module.sha256.clone(),
     }
 }

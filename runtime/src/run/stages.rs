@@ -7,17 +7,18 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::Test;
-use super::prepare::Prepared;
+use super::prepare::{Prepared, PreparedModule};
 use crate::control::Stage;
 use crate::exit::Exit;
 use crate::log::Level;
 use crate::metrics::{MetricId, builtin};
 use crate::monitor::{COLLECT, Monitor, every};
+use crate::plan::PlannedModule;
 use crate::scheduler::{Ended, ScheduleError};
 use crate::shard::VuError;
 use crate::stop::StopReason;
 use crate::vu::{CallError, Vu};
-use crate::worker::{Rules, worker};
+use crate::worker::{Guest, Rules, worker};
 
 /// How a stage's call ended.
 enum StageEnd<T> {
@@ -28,35 +29,57 @@ enum StageEnd<T> {
 }
 
 impl Test {
-    /// Runs `setup`; what it returns is there for every virtual user then.
+    /// Runs each module's `setup`; what it returns is there for every virtual user of the module then.
     pub(super) async fn set_up(&mut self) {
-        if !self.prepared.description.setup || self.prepared.plan.no_setup {
-            return;
+        for index in 0..self.prepared.modules.len() {
+            if !self.set_up_one(index).await {
+                return;
+            }
+        }
+    }
+
+    /// Whether there is something to go on with.
+    async fn set_up_one(&mut self, index: usize) -> bool {
+        let (module, planned) = (&mut self.prepared.modules[index], &self.prepared.plan.modules[index]);
+        if !module.description.setup || planned.no_setup || !planned.runs {
+            module.set_up = planned.runs;
+            return true;
         }
         self.prepared.ledger.stage("setup");
-        let timeout = self.prepared.plan.setup_timeout;
-        let end = self.timed(builtin::SETUP_DURATION, timeout, async |vu: &mut Vu| vu.setup().await).await;
-        self.setup_failed = !matches!(end, StageEnd::Done(_));
+        let (timeout, whose) = (planned.setup_timeout, self.whose(index));
+        let end = self.timed(index, builtin::SETUP_DURATION, timeout, async |vu: &mut Vu| vu.setup().await).await;
         match end {
             StageEnd::Done(data) => {
+                let module = &mut self.prepared.modules[index];
+                module.set_up = true;
                 if let Some(data) = data {
                     // Nobody else sets it.
-                    let _ = self.prepared.context.setup_data.set(Bytes::from(data));
+                    let _ = module.main.module().setup_data.set(Bytes::from(data));
                 }
+                return true;
             }
             StageEnd::Failed(CallError::Aborted(_)) => self.decide(Exit::AbortedByScenario),
             StageEnd::Failed(error) => {
-                self.log(Level::Error, &format!("setup failed, so no load was started: {error}"));
+                self.log(Level::Error, &format!("{whose}setup failed, so no load was started: {error}"));
                 self.decide(Exit::ScenarioException);
             }
             StageEnd::TimedOut => {
                 self.log(
                     Level::Error,
-                    &format!("setup took longer than setupTimeout ({timeout:?}), so no load was started"),
+                    &format!("{whose}setup took longer than setupTimeout ({timeout:?}), so no load was started"),
                 );
                 self.decide(Exit::SetupTimeout);
             }
             StageEnd::Signalled => self.decide(Exit::Signal),
+        }
+        false
+    }
+
+    /// Words that begin a line about one of several modules.
+    pub(super) fn whose(&self, index: usize) -> String {
+        match &self.prepared.modules[..] {
+            [_] => String::new(),
+            several => format!("module `{}`: ", several[index].name),
         }
     }
 
@@ -107,14 +130,14 @@ impl Test {
             progress,
             stop,
             thresholds: Arc::clone(&prepared.thresholds),
-            recorder: Arc::clone(&prepared.main.recorder),
+            recorder: Arc::clone(&prepared.recorder),
             tags: context.tags,
             gauged: false,
         };
-        let (module, shards) = (Arc::clone(&prepared.module), prepared.shards.clone());
-        let rules = prepared.rules();
+        let guests: Vec<Vec<Guest>> = (0..prepared.shards).map(|shard| prepared.guests(shard)).collect();
+        let module_of_vu = schedule.modules();
         let load = async move {
-            let build = move |index: usize| worker(Arc::clone(&module), Arc::clone(&shards[index]), rules);
+            let build = move |index: usize| worker(guests[index].clone(), Arc::clone(&module_of_vu));
             let begun = Instant::now();
             let ready = schedule.prepare(build).await?;
             let took_ms = begun.elapsed().as_secs_f64() * 1e3;
@@ -160,23 +183,30 @@ impl Test {
         }
     }
 
-    /// Runs `teardown`, also after a load that was cut short, unless `setup` did not get through.
+    /// Runs each module's `teardown`, the last one's first, also after a load that was cut short, unless its `setup` did not get through.
     pub(super) async fn tear_down(&mut self) {
-        if !self.prepared.description.teardown || self.prepared.plan.no_teardown || self.setup_failed {
+        for index in (0..self.prepared.modules.len()).rev() {
+            self.tear_down_one(index).await;
+        }
+    }
+
+    async fn tear_down_one(&mut self, index: usize) {
+        let (module, planned) = (&self.prepared.modules[index], &self.prepared.plan.modules[index]);
+        if !module.description.teardown || planned.no_teardown || !module.set_up {
             return;
         }
         self.prepared.ledger.stage("teardown");
         self.prepared.desk.live().enter(Stage::Teardown);
-        let timeout = self.prepared.plan.teardown_timeout;
-        let end = self.timed(builtin::TEARDOWN_DURATION, timeout, async |vu: &mut Vu| vu.teardown().await).await;
+        let (timeout, whose) = (planned.teardown_timeout, self.whose(index));
+        let end = self.timed(index, builtin::TEARDOWN_DURATION, timeout, async |vu: &mut Vu| vu.teardown().await).await;
         match end {
             StageEnd::Done(()) => {}
             StageEnd::Failed(error) => {
-                self.log(Level::Error, &format!("teardown failed: {error}"));
+                self.log(Level::Error, &format!("{whose}teardown failed: {error}"));
                 self.decide(Exit::ScenarioException);
             }
             StageEnd::TimedOut => {
-                self.log(Level::Error, &format!("teardown took longer than teardownTimeout ({timeout:?})"));
+                self.log(Level::Error, &format!("{whose}teardown took longer than teardownTimeout ({timeout:?})"));
                 self.decide(Exit::TeardownTimeout);
             }
             StageEnd::Signalled => self.decide(Exit::Signal),
@@ -186,15 +216,16 @@ impl Test {
     /// A stage whose time is a sample of this metric, unless it was cut off.
     async fn timed<T>(
         &mut self,
+        module: usize,
         metric: MetricId,
         timeout: Duration,
         call: impl AsyncFnOnce(&mut Vu) -> Result<T, CallError>,
     ) -> StageEnd<T> {
         let begun = Instant::now();
-        let end = self.stage(timeout, call).await;
+        let end = self.stage(module, timeout, call).await;
         if matches!(end, StageEnd::Done(_) | StageEnd::Failed(_)) {
-            let main = &self.prepared.main;
-            main.record(|recorder| recorder.duration(metric, main.test.tags, begun.elapsed()));
+            let main = &self.prepared.modules[module].main;
+            main.record(|recorder| recorder.duration(metric, main.module().tags, begun.elapsed()));
             self.prepared.ledger.collect();
         }
         end
@@ -203,10 +234,12 @@ impl Test {
     /// Calls into an instance of its own, for no longer than `timeout` and until somebody sends a signal.
     async fn stage<T>(
         &mut self,
+        module: usize,
         timeout: Duration,
         call: impl AsyncFnOnce(&mut Vu) -> Result<T, CallError>,
     ) -> StageEnd<T> {
-        let (module, main) = (Arc::clone(&self.prepared.module), Arc::clone(&self.prepared.main));
+        let prepared = &self.prepared.modules[module];
+        let (module, main) = (Arc::clone(&prepared.module), Arc::clone(&prepared.main));
         let work = async {
             let mut vu = Vu::new(module, main, 0).await.map_err(|error| CallError::Trapped(error.to_string()))?;
             call(&mut vu).await
@@ -234,18 +267,18 @@ impl Test {
     }
 
     /// Asks the module for its own summary, which may take as long as a teardown.
-    pub(super) async fn own_summary(&mut self, data: &str) -> Option<Vec<(String, Vec<u8>)>> {
-        let timeout = self.prepared.plan.teardown_timeout;
-        let end = self.stage(timeout, async |vu: &mut Vu| vu.handle_summary(data).await).await;
+    pub(super) async fn own_summary(&mut self, module: usize, data: &str) -> Option<Vec<(String, Vec<u8>)>> {
+        let (timeout, whose) = (self.prepared.plan.modules[module].teardown_timeout, self.whose(module));
+        let end = self.stage(module, timeout, async |vu: &mut Vu| vu.handle_summary(data).await).await;
         match end {
             StageEnd::Done(texts) => return texts,
             StageEnd::Failed(error) => {
-                self.log(Level::Error, &format!("handle_summary failed, so here is the usual summary: {error}"));
+                self.log(Level::Error, &format!("{whose}handle_summary failed, so here is the usual summary: {error}"));
             }
             StageEnd::TimedOut => {
                 self.log(
                     Level::Error,
-                    &format!("handle_summary took longer than {timeout:?}, so here is the usual summary"),
+                    &format!("{whose}handle_summary took longer than {timeout:?}, so here is the usual summary"),
                 );
                 self.decide(Exit::OtherTimeout);
             }
@@ -264,12 +297,15 @@ const fn exit_of(error: &VuError) -> Exit {
 }
 
 impl Prepared {
-    /// What the plan asks of every virtual user.
-    pub(super) fn rules(&self) -> Rules {
+    /// All modules on one shard, with what the plan asks of their virtual users.
+    pub(super) fn guests(&self, shard: usize) -> Vec<Guest> {
         let least = self.plan.min_iteration_duration;
-        Rules {
-            min_iteration: (least > Duration::ZERO).then_some(least),
-            vu_init: self.description.vu_init.then_some(self.plan.setup_timeout),
-        }
+        let min_iteration = (least > Duration::ZERO).then_some(least);
+        let guest = |(module, planned): (&PreparedModule, &PlannedModule)| Guest {
+            module: Arc::clone(&module.module),
+            shard: Arc::clone(&module.shards[shard]),
+            rules: Rules { min_iteration, vu_init: module.description.vu_init.then_some(planned.setup_timeout) },
+        };
+        self.modules.iter().zip(&self.plan.modules).map(guest).collect()
     }
 }

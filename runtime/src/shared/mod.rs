@@ -1,4 +1,4 @@
-//! What the virtual users of a test share beside its data: counters and queues by name.
+//! What the virtual users of a module share beside its data: counters and queues by name.
 //!
 //! A module chooses the names and what it puts into queues, so that everything is limited: [`MAX_COUNTERS`], [`MAX_QUEUES`], and
 //! [`queue`]'s limits of items and bytes.
@@ -12,12 +12,12 @@ use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering::Relaxed};
 use named::Named;
 use queue::Queue;
 
-/// Counters of one test.
+/// Counters of one module.
 pub const MAX_COUNTERS: usize = 10_000;
-/// Queues of one test.
+/// Queues of one module.
 pub const MAX_QUEUES: usize = 1_000;
 
-/// The counters and queues of a test.
+/// The counters and queues of a module in a test.
 #[derive(Debug)]
 pub struct Shared {
     counters: Named<AtomicI64>,
@@ -39,7 +39,7 @@ impl Shared {
     /// When there are [`MAX_COUNTERS`] of other names.
     pub fn counter(&self, name: &str) -> Result<u32, String> {
         let found = self.counters.intern(name, || AtomicI64::new(0));
-        found.ok_or_else(|| format!("counter `{name}`: a test has {MAX_COUNTERS} counters at most; use fewer names"))
+        found.ok_or_else(|| format!("counter `{name}`: a module has {MAX_COUNTERS} counters at most; use fewer names"))
     }
 
     /// Adds to a counter, and gives its new value, which wraps around. `None` for a number that was never given.
@@ -60,7 +60,7 @@ impl Shared {
     /// When there are [`MAX_QUEUES`] of other names.
     pub fn queue(&self, name: &str) -> Result<u32, String> {
         let found = self.queues.intern(name, || Queue::new(Arc::clone(&self.queued)));
-        found.ok_or_else(|| format!("queue `{name}`: a test has {MAX_QUEUES} queues at most; use fewer names"))
+        found.ok_or_else(|| format!("queue `{name}`: a module has {MAX_QUEUES} queues at most; use fewer names"))
     }
 
     /// A queue by its number.
@@ -102,7 +102,7 @@ mod tests {
             assert_eq!(shared.counter(&number.to_string()).map(|number| number as usize), Ok(number));
         }
         let error = shared.counter("one more").unwrap_err();
-        assert_eq!(error, "counter `one more`: a test has 10000 counters at most; use fewer names");
+        assert_eq!(error, "counter `one more`: a module has 10000 counters at most; use fewer names");
         assert_eq!(shared.counter("7"), Ok(7), "those that are there stay");
         for number in 0..MAX_QUEUES {
             shared.queue(&number.to_string()).unwrap();

@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 pub const MAX_ITEMS: usize = 1_000_000;
 /// Bytes in one queue, [`ITEM_BYTES`] for each item included.
 pub const MAX_BYTES: usize = 64 << 20;
-/// Bytes in all queues of a test.
+/// Bytes in all queues of a module.
 pub const MAX_TOTAL_BYTES: usize = 256 << 20;
 /// What an item takes beside its own bytes.
 pub const ITEM_BYTES: usize = 64;

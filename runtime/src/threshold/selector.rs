@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::expression::Malformed;
+use crate::field_error::FieldError;
 use crate::metrics::is_valid_name;
 
 /// A metric, and the tag values that its samples must have.
@@ -51,6 +52,15 @@ impl Selector {
     /// The tags as [`Totals::select`](crate::metrics::Totals::select) takes them.
     pub fn pairs(&self) -> Vec<(&str, &str)> {
         self.tags.iter().map(|(name, value)| (&**name, &**value)).collect()
+    }
+}
+
+impl std::str::FromStr for Selector {
+    type Err = FieldError;
+
+    fn from_str(text: &str) -> Result<Self, FieldError> {
+        let wrong = |error: Malformed| FieldError::new(String::new(), format!("\"{text}\""), error.problem);
+        Self::parse(text).map_err(wrong)
     }
 }
 

@@ -26,7 +26,7 @@ const TESTED_ELSEWHERE: [(&str, &str); 1] = [("target-server.md", "target-server
 /// The page whose `rust` blocks are the crate that its commands run.
 const WALKTHROUGH: &str = "first-scenario.md";
 /// Pages whose commands are run on the shipped scenarios.
-const SESSIONS: [&str; 8] = [
+const SESSIONS: [&str; 9] = [
     "scenarios.md",
     "data.md",
     "summary.md",
@@ -35,6 +35,7 @@ const SESSIONS: [&str; 8] = [
     "results-file.md",
     "run-control.md",
     "websocket.md",
+    "modules.md",
 ];
 
 fn repository() -> &'static Path {

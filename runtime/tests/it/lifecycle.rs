@@ -155,3 +155,12 @@ fn a_scenario_knows_where_it_is_and_paces_itself() {
     assert_eq!(run.metric("iterations", "count"), 5.0);
     assert_eq!(run.metric("checks", "value"), 1.0, "{}", run.stdout);
 }
+
+#[test]
+fn an_iteration_takes_at_least_as_long_as_it_must() {
+    let run = run(&guest("paced"), &[]).exits(0);
+    assert_eq!(run.metric("iterations", "count"), 3.0);
+    // Three iterations of 200 ms take 600 at least; the pause is none of an iteration's time.
+    assert!(run.metric("iterations", "rate") <= 5.0, "{}", run.stdout);
+    assert_eq!(run.check("the pause is over"), (3, 0));
+}

@@ -32,14 +32,15 @@ pub(crate) fn by_hand() -> Value {
 
 /// A command that runs these scenarios of small requests.
 pub(crate) fn prepare(scenarios: &Value, folder: &Folder, server: &Server) -> Command {
+    prepare_all(&[&guest("sleepy").display().to_string()], scenarios, folder, server)
+}
+
+/// The same for several of that module, as the command line has them.
+fn prepare_all(modules: &[&str], scenarios: &Value, folder: &Folder, server: &Server) -> Command {
     let config = folder.file("options.json");
     std::fs::write(&config, json!({ "scenarios": scenarios }).to_string()).unwrap();
     let mut command = runtime();
-    command
-        .arg("run")
-        .arg(guest("sleepy"))
-        .args(["-e", &server.base_url("/health"), "-e", "PAUSE=0.01", "-c"])
-        .arg(config);
+    command.arg("run").args(modules).args(["-e", &server.base_url("/health"), "-e", "PAUSE=0.01", "-c"]).arg(config);
     command
 }
 
@@ -49,8 +50,19 @@ impl Live {
     }
 
     fn start_at(address: &str, token: Option<&str>, scenarios: &Value, args: &[&str]) -> Self {
+        Self::start_all(&[&guest("sleepy").display().to_string()], address, token, scenarios, args)
+    }
+
+    /// The same module once under each of these names.
+    pub(crate) fn start_named(names: &[&str], scenarios: &Value) -> Self {
+        let modules: Vec<_> = names.iter().map(|name| format!("{name}={}", guest("sleepy").display())).collect();
+        let modules: Vec<_> = modules.iter().map(String::as_str).collect();
+        Self::start_all(&modules, "127.0.0.1:0", None, scenarios, &[])
+    }
+
+    fn start_all(modules: &[&str], address: &str, token: Option<&str>, scenarios: &Value, args: &[&str]) -> Self {
         let (folder, server) = (Folder::new(), Server::start(&[]));
-        let mut command = prepare(scenarios, &folder, &server);
+        let mut command = prepare_all(modules, scenarios, &folder, &server);
         command.args(["--address", address]).args(args).envs(token.map(|token| ("FLASHCROWD_API_TOKEN", token)));
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap());

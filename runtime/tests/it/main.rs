@@ -13,6 +13,7 @@ mod lifecycle;
 mod live;
 mod live_keys;
 mod load;
+mod modules;
 mod new_crate;
 mod omission;
 mod report;

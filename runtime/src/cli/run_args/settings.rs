@@ -13,6 +13,7 @@ use crate::duration;
 use crate::field_error::{FieldError, did_you_mean};
 use crate::grants::Grants;
 use crate::metrics::DEFAULT_MAX_SERIES;
+use crate::options::modules::{SEPARATOR, is_module_name};
 use crate::plan::Scale;
 use crate::results::Destination;
 use crate::run::NetworkFlags;
@@ -101,9 +102,11 @@ impl OptionArgs {
         for given in &self.env {
             let (name, value) = match given.split_once('=') {
                 Some((name, value)) => (name, Some(value.to_owned())),
-                None => (given.as_str(), process(given)),
+                None => (given.as_str(), process(given.rsplit('.').next().unwrap_or(given))),
             };
-            if !is_variable_name(name) {
+            // With several modules, a variable may be for one of them.
+            let own_name = name.split_once(SEPARATOR).filter(|(module, _)| is_module_name(module));
+            if !is_variable_name(own_name.map_or(name, |(_, own_name)| own_name)) {
                 let problem =
                     "is no variable; write NAME=VALUE, where NAME has letters, digits and `_`, and no digit in front";
                 return Err(FieldError::new("--env", format!("\"{given}\""), problem));
@@ -152,7 +155,8 @@ impl RunArgs {
         for list in &self.allow_hosts {
             grants.allow(list)?;
         }
-        for value in env.values() {
+        // Those for one of several modules are granted to that module alone.
+        for (_, value) in env.iter().filter(|(name, _)| !name.contains(SEPARATOR)) {
             grants.allow_urls_in(value);
         }
         let once = self.once || is_set(variable("ONCE"));

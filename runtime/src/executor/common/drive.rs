@@ -98,6 +98,12 @@ impl Run {
         self.lines.len()
     }
 
+    /// Which module each virtual user is an instance of, from virtual user 1 on.
+    #[must_use]
+    pub fn modules(&self) -> Arc<[usize]> {
+        self.lines.iter().map(|line| line.module).collect()
+    }
+
     /// Begins the load, for all shards at this moment.
     pub fn begin(&self, at: Instant) {
         self.progress.clock.begin(at);

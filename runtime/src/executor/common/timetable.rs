@@ -23,6 +23,8 @@ pub struct Timetable {
 /// What one virtual user does.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Line {
+    /// Whose virtual user it is: each is an instance of one module.
+    pub module: usize,
     /// In order, and never two at once.
     pub holdings: Vec<Holding>,
 }
@@ -55,7 +57,7 @@ pub struct Window {
 
 /// The virtual users that all scenarios together may need, from when on.
 #[must_use]
-pub fn requirements(scenarios: &[ScenarioSpec]) -> Vec<VuStep> {
+pub fn requirements<'a>(scenarios: impl IntoIterator<Item = &'a ScenarioSpec>) -> Vec<VuStep> {
     let mut changes: Vec<(Duration, i64, i64)> = Vec::new();
     for scenario in scenarios {
         let mut before = VuStep::default();
@@ -83,10 +85,21 @@ pub fn requirements(scenarios: &[ScenarioSpec]) -> Vec<VuStep> {
     merged
 }
 
-/// How many virtual users the test may need at once, those made on demand included.
+/// How many virtual users the test may need at once, those made on demand included. A module's virtual users are no other module's, and are
+/// kept to the end.
 #[must_use]
 pub fn peak_vus(scenarios: &[ScenarioSpec]) -> u32 {
-    requirements(scenarios).iter().map(|step| step.planned.saturating_add(step.max_unplanned)).max().unwrap_or(0)
+    modules(scenarios).map(|module| peak_vus_of(scenarios, module)).fold(0, u32::saturating_add)
+}
+
+fn peak_vus_of(scenarios: &[ScenarioSpec], module: usize) -> u32 {
+    let steps = requirements(scenarios.iter().filter(|scenario| scenario.module == module));
+    steps.iter().map(|step| step.planned.saturating_add(step.max_unplanned)).max().unwrap_or(0)
+}
+
+/// The modules that have a scenario.
+fn modules(scenarios: &[ScenarioSpec]) -> impl Iterator<Item = usize> {
+    scenarios.iter().map(|scenario| scenario.module).collect::<BTreeSet<_>>().into_iter()
 }
 
 /// How many virtual users are made before the load.
@@ -99,10 +112,16 @@ impl Timetable {
     /// Gives out the holdings of all scenarios.
     #[must_use]
     pub fn new(scenarios: &[ScenarioSpec]) -> Self {
-        let mut wanted: Vec<Holding> = scenarios.iter().enumerate().flat_map(|(i, s)| holdings(i, s)).collect();
+        Self { lines: modules(scenarios).flat_map(|module| Self::lines_of(scenarios, module)).collect() }
+    }
+
+    /// The virtual users of one module.
+    fn lines_of(scenarios: &[ScenarioSpec], module: usize) -> Vec<Line> {
+        let own = scenarios.iter().enumerate().filter(|(_, scenario)| scenario.module == module);
+        let mut wanted: Vec<Holding> = own.flat_map(|(i, s)| holdings(i, s)).collect();
         // Planned ones choose first: they begin with virtual users that are ready.
         wanted.sort_by_key(|holding| (holding.from, !holding.planned));
-        let mut lines = vec![Line::default(); peak_vus(scenarios) as usize];
+        let mut lines = vec![Line { module, holdings: Vec::new() }; peak_vus_of(scenarios, module) as usize];
         let mut free: BTreeSet<usize> = (0..lines.len()).collect();
         let mut busy: BinaryHeap<Reverse<(Duration, usize)>> = BinaryHeap::new();
         for holding in wanted {
@@ -120,7 +139,7 @@ impl Timetable {
             busy.push(Reverse((holding.until, line)));
             lines[line].holdings.push(holding);
         }
-        Self { lines }
+        lines
     }
 
     /// How many virtual users are made before the load.

@@ -13,7 +13,14 @@ fn parse(executor: &str, options: &str) -> Result<ExecutorConfig, String> {
 
 fn scenario(executor: ExecutorConfig) -> ScenarioSpec {
     let graceful_stop = Duration::from_secs(30);
-    ScenarioSpec { name: "warmup".to_owned(), function: 0, start_time: Duration::ZERO, graceful_stop, executor }
+    ScenarioSpec {
+        name: "warmup".to_owned(),
+        module: 0,
+        function: 0,
+        start_time: Duration::ZERO,
+        graceful_stop,
+        executor,
+    }
 }
 
 const RIGHT: [(&str, &str); 13] = [

@@ -11,6 +11,7 @@ fn spec(executor: &str, start_s: u64, stop_s: u64, options: Value) -> ScenarioSp
     let Value::Object(fields) = options else { panic!("not an object") };
     ScenarioSpec {
         name: executor.to_owned(),
+        module: 0,
         function: 0,
         start_time: Duration::from_secs(start_s),
         graceful_stop: Duration::from_secs(stop_s),
@@ -118,6 +119,20 @@ fn scenarios_add_up_where_they_overlap() {
 }
 
 #[test]
+fn modules_do_not_share_virtual_users() {
+    let constant = |vus, start, module| {
+        let options = json!({ "vus": vus, "duration": "1m" });
+        ScenarioSpec { module, ..spec("constant-vus", start, 30, options) }
+    };
+    // One after the other they could do with 20, were they instances of one module.
+    let scenarios = [constant(10, 0, 0), constant(20, 90, 1), constant(5, 180, 0)];
+    assert_eq!((peak_vus(&scenarios), initial_vus(&scenarios)), (30, 30));
+    let timetable = Timetable::new(&scenarios);
+    let modules: Vec<usize> = timetable.lines.iter().map(|line| line.module).collect();
+    assert_eq!(modules, [vec![0; 10], vec![1; 20]].concat());
+}
+
+#[test]
 fn those_made_on_demand_do_not_displace_those_made_before() {
     let open = |pre, max, start| {
         let options = json!({ "rate": 1, "duration": "10s", "preAllocatedVUs": pre, "maxVUs": max });
@@ -148,7 +163,7 @@ fn any_scenario() -> impl Strategy<Value = ScenarioSpec> {
         let options = json!({ "rate": 1, "duration": length * 1_000, "preAllocatedVUs": pre, "maxVUs": pre + more });
         spec("constant-arrival-rate", start, stop, options)
     });
-    prop_oneof![constant, ramp, open]
+    (prop_oneof![constant, ramp, open], 0..3_usize).prop_map(|(spec, module)| ScenarioSpec { module, ..spec })
 }
 
 proptest! {
@@ -161,6 +176,7 @@ proptest! {
         prop_assert!(timetable.initial_vus() >= most_planned);
         for line in &timetable.lines {
             prop_assert!(line.holdings.windows(2).all(|pair| pair[0].until <= pair[1].from));
+            prop_assert!(line.holdings.iter().all(|holding| scenarios[holding.scenario].module == line.module));
             for holding in &line.holdings {
                 prop_assert!(holding.from < holding.until);
                 prop_assert!(holding.windows.iter().all(|window| window.from < window.to));

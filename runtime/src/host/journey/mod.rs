@@ -130,7 +130,7 @@ impl Journey {
         let Some(rare) = self.rare.clone() else { return Ok(()) };
         let Some(body) = self.outgoing.body.as_ref().filter(|body| !body.is_empty()) else { return Ok(()) };
         let _turn = shard.coding.acquire().await;
-        let encoding = Box::pin(encode(&rare.compression, body, shard.test.http.max_body_bytes));
+        let encoding = Box::pin(encode(&rare.compression, body, shard.http.max_body_bytes));
         self.outgoing.body = Some(encoding.await?);
         let names: Vec<&str> = rare.compression.iter().map(|coding| coding.name()).collect();
         let headers = &mut self.outgoing.headers;
@@ -155,7 +155,7 @@ impl Journey {
     /// With `httpDebug`, shows an exchange that is over.
     fn show(&self, shard: &ShardContext, exchange: &Exchange) {
         if let (Some(shower), Some(much)) = (&self.shower, shard.test.http_debug) {
-            shower.show("http", debug::lines(&self.outgoing, &shard.test.http.user_agent, exchange, much));
+            shower.show("http", debug::lines(&self.outgoing, &shard.http.user_agent, exchange, much));
         }
     }
 
@@ -187,7 +187,7 @@ impl Journey {
 async fn decompress(shard: &ShardContext, room: usize, exchange: &mut Exchange) {
     let Some(codings) = listed(&exchange.head.get_all("content-encoding")) else { return };
     let _turn = shard.coding.acquire().await;
-    match decode(&codings, std::mem::take(&mut exchange.body), room.min(shard.test.http.max_body_bytes)).await {
+    match decode(&codings, std::mem::take(&mut exchange.body), room.min(shard.http.max_body_bytes)).await {
         Ok(body) => exchange.body = body,
         Err(failure) => exchange.failure = Some(failure),
     }

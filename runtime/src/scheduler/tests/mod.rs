@@ -281,7 +281,7 @@ fn scenario(mut options: Value) -> ScenarioSpec {
     let start_time = common("startTime", Duration::ZERO);
     let graceful_stop = common("gracefulStop", Duration::from_secs(30));
     let executor = ExecutorConfig::parse(executor.as_str().unwrap(), fields.clone()).unwrap();
-    ScenarioSpec { name: "test".to_owned(), function: 0, start_time, graceful_stop, executor }
+    ScenarioSpec { name: "test".to_owned(), module: 0, function: 0, start_time, graceful_stop, executor }
 }
 
 /// The same test over one, two and three shards.
