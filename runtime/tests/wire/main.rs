@@ -25,6 +25,7 @@ mod proxies;
 mod redirects;
 mod security;
 mod servers;
+mod websockets;
 
 /// The page has every test, and no other.
 #[test]

@@ -38,6 +38,12 @@ pub(crate) fn tinyproxy() -> &'static Running {
     started(&TINYPROXY, "tinyproxy")
 }
 
+/// A URL of the server of Python's `websockets`.
+pub(crate) fn websockets_url(path: &str) -> String {
+    static WEBSOCKETS: OnceLock<Result<Running, String>> = OnceLock::new();
+    format!("{}{path}", started(&WEBSOCKETS, "websockets").fact("url"))
+}
+
 /// The lines of nginx's access log whose URI has this text, which is the test's own.
 pub(crate) fn nginx_saw(mark: &str) -> Vec<Value> {
     let log = std::fs::read_to_string(nginx().fact("access-log")).expect("nginx writes a log");

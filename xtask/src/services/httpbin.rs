@@ -11,7 +11,8 @@ const PINNED: &str = include_str!("httpbin.txt");
 /// The service.
 pub(super) struct Httpbin;
 
-fn environment() -> PathBuf {
+/// Where Python and its packages are.
+pub(super) fn environment() -> PathBuf {
     home().join("httpbin-environment")
 }
 

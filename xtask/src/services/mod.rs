@@ -13,6 +13,7 @@ mod orders;
 mod start;
 mod state;
 mod tinyproxy;
+mod websockets;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, TcpListener};
@@ -26,7 +27,7 @@ pub use start::{Running, start, tool};
 use crate::shell::{Failure, target_dir};
 
 /// Every service there is.
-pub const ALL: &[&dyn Service] = &[&nginx::Nginx, &httpbin::Httpbin, &tinyproxy::Tinyproxy];
+pub const ALL: &[&dyn Service] = &[&nginx::Nginx, &httpbin::Httpbin, &tinyproxy::Tinyproxy, &websockets::Websockets];
 
 /// What others need to know to use a service: URLs, and files such as certificates, by name.
 pub type Facts = BTreeMap<String, String>;
