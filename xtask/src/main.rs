@@ -39,7 +39,7 @@ enum Task {
     Fuzz(fuzz::FuzzArgs),
     /// Compile the shipped scenarios and the test modules to WebAssembly.
     Guests,
-    /// Start real servers for trying out, on free ports of 127.0.0.1, and stop them again: nginx, httpbin, websockets. Installs what is missing.
+    /// Start real servers for trying out, on free ports of 127.0.0.1, and stop them again: nginx, httpbin, tinyproxy, websockets. Installs what is missing.
     #[command(subcommand)]
     Services(services::Order),
     /// Count the instructions of the hot paths with valgrind, and compare them with the committed figures.

@@ -320,11 +320,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             Message::Close(frame) => {
                 // Our answer leaves now if the socket takes it; it is not waited for.
                 let _ = Pin::new(socket).poll_flush(cx);
-                let (code, reason) = match frame {
-                    Some(frame) => (u16::from(frame.code), frame.reason.as_str().to_owned()),
-                    None => (1005, String::new()),
-                };
-                self.end(Ended::closed(code, reason));
+                self.end(match frame {
+                    // What the library puts in the place of a code that nobody may send.
+                    Some(frame) if frame.code == CloseCode::Protocol && frame.reason == "Protocol violation" => {
+                        Ended::broken(protocol_error("a close frame with a code that is never sent"))
+                    }
+                    Some(frame) => Ended::closed(u16::from(frame.code), frame.reason.as_str()),
+                    None => Ended::closed(1005, ""),
+                });
             }
             Message::Frame(_) => {}
         }
@@ -378,12 +381,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 (Failure::new(ErrorCode::RESET_BY_PEER, "connection reset by peer", detail), None)
             }
             (Error::Capacity(_), _) => return self.too_long(),
-            (Error::Utf8(_), _) => {
-                (Failure::new(ErrorCode::OTHER, "WebSocket protocol error", error), Some(CloseCode::Invalid))
-            }
-            (error, _) => {
-                (Failure::new(ErrorCode::OTHER, "WebSocket protocol error", error), Some(CloseCode::Protocol))
-            }
+            (Error::Utf8(_), _) => (protocol_error(error), Some(CloseCode::Invalid)),
+            (Error::Protocol(error), _) => (protocol_error(error), Some(CloseCode::Protocol)),
+            (error, _) => (protocol_error(error), Some(CloseCode::Protocol)),
         };
         if let Some(code) = code {
             self.say_goodbye(code, "");
@@ -436,4 +436,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Drop for Connection<S> {
         self.forget_queue();
         self.budget.give_back(self.longest_sent);
     }
+}
+
+fn protocol_error(detail: impl std::fmt::Display) -> Failure {
+    Failure::new(ErrorCode::OTHER, "WebSocket protocol error", detail)
 }

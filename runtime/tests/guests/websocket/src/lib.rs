@@ -48,9 +48,12 @@ fn play() {
         "talk" => talk(&socket),
         "listen" => listen(&socket),
         "collect" => {
-            for _ in 0..env_parse::<u32>("COUNT").unwrap_or(1) {
-                log::info!("text: {}", socket.receive_text(60).expect("it comes"));
-            }
+            let texts: Vec<String> = (0..env_parse::<u32>("COUNT").unwrap_or(1))
+                .map(|_| socket.receive_text(60).expect("it comes"))
+                .collect();
+            let bytes: usize = texts.iter().map(String::len).sum();
+            let last = texts.last().map_or("", |last| &last[last.len().saturating_sub(16)..]);
+            log::info!("collected {} of {bytes} bytes, the last: {last}", texts.len());
             socket.close();
         }
         "twice" => {
