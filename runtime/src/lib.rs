@@ -13,6 +13,7 @@ pub mod field_error;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 pub mod grants;
+mod grpc;
 pub mod host;
 pub mod http;
 pub mod ledger;

@@ -1,7 +1,8 @@
 //! The guides in `docs/`: their Rust examples compile as documentation tests of this crate.
 
 macro_rules! guides {
-    ($($name:ident = $path:literal;)+) => {$(
+    ($($(#[$when:meta])* $name:ident = $path:literal;)+) => {$(
+        $(#[$when])*
         #[doc = include_str!(concat!("../../docs/", $path))]
         struct $name;
     )+};
@@ -16,5 +17,7 @@ guides! {
     Data = "data.md";
     FromK6 = "from-k6.md";
     Http = "http.md";
+    #[cfg(feature = "grpc")]
+    Grpc = "grpc.md";
     WebSocket = "websocket.md";
 }

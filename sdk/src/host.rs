@@ -7,4 +7,6 @@ mod imports;
 #[path = "host/native.rs"]
 mod imports;
 
+#[cfg(feature = "grpc")]
+pub(crate) use imports::grpc;
 pub(crate) use imports::{checks, data, env, execution, groups, http, log, metrics, random, shared, timer, websocket};

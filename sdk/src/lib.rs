@@ -150,6 +150,8 @@ mod env;
 pub mod exec;
 mod fail;
 mod group;
+#[cfg(feature = "grpc")]
+pub mod grpc;
 #[cfg(doctest)]
 mod guides;
 mod host;

@@ -59,8 +59,8 @@ impl std::fmt::Debug for State {
 }
 
 /// The server as a service, usable without a socket.
-pub fn app(state: State) -> Router {
-    let state = Arc::new(state);
+pub fn app(state: impl Into<App>) -> Router {
+    let state = state.into();
     let routes = Routes { state: &state };
     Router::new()
         .route("/api/v1/coupons/issue", routes.work("POST", "/api/v1/coupons/issue", post(coupon::issue)))

@@ -20,6 +20,10 @@ pub struct Args {
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0", value_parser = address)]
     pub listen: SocketAddr,
 
+    /// Address and port to listen on for gRPC; port 0 takes a free one [default: none]
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = address)]
+    pub grpc: Option<SocketAddr>,
+
     /// Folder of the store, made if missing [default: target-server-data in the system's temporary folder]
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,

@@ -30,6 +30,14 @@ impl Sockets {
         self.0.send_replace(true);
     }
 
+    /// Waits until they are told to close.
+    pub fn stopped(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut stopping = self.0.subscribe();
+        async move {
+            let _ = stopping.wait_for(|stopping| *stopping).await;
+        }
+    }
+
     /// Waits until there is no connection.
     pub async fn all_closed(&self) {
         self.0.closed().await;

@@ -12,6 +12,7 @@ mod echo;
 pub mod embedded;
 mod error;
 mod extract;
+pub mod grpc;
 mod health;
 mod ids;
 pub mod knobs;

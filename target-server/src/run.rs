@@ -11,6 +11,7 @@ use crate::app::{State, app};
 use crate::cli::Args;
 use crate::echo::Sockets;
 use crate::embedded::{Embedded, OpenError, Opened};
+use crate::grpc;
 use crate::knobs::{Shape, ShapeError};
 use crate::metrics::Metrics;
 use crate::seed::{Seed, SeedError, SeedFields};
@@ -34,8 +35,10 @@ pub enum RunError {
     #[error(transparent)]
     Open(#[from] OpenError),
     /// The address cannot be listened on.
-    #[error("--listen: {address}: {source}; give another address, or port 0 for a free one")]
+    #[error("--{flag}: {address}: {source}; give another address, or port 0 for a free one")]
     Listen {
+        /// The flag, without dashes.
+        flag: &'static str,
         /// The address.
         address: std::net::SocketAddr,
         /// What the system said.
@@ -84,13 +87,19 @@ async fn serve_until_signal(args: &Args, seed: Seed, shape: Shape) -> Result<(),
     if opened == Opened::Kept {
         note(&format!("kept the store in {}; --fresh or POST /reset seeds it anew", folder.display()));
     }
-    let listener = serve::bind(args.listen).map_err(|source| RunError::Listen { address: args.listen, source })?;
+    let listener = listen("listen", args.listen)?;
+    let mut addresses = format!("listening on http://{}\n", listener.local_addr()?);
+    let grpc = args.grpc.map(|address| listen("grpc", address)).transpose()?;
+    if let Some(grpc) = &grpc {
+        addresses.push_str(&format!("gRPC on http://{}\n", grpc.local_addr()?));
+    }
+    // At once: whoever wants the first line only may be gone before a second write.
     let mut stdout = io::stdout();
-    writeln!(stdout, "listening on http://{}", listener.local_addr()?)?;
+    stdout.write_all(addresses.as_bytes())?;
     stdout.flush()?;
     let store = Arc::new(store);
     let sockets = Sockets::default();
-    let state = State {
+    let state = Arc::new(State {
         coupons: Arc::<Embedded>::clone(&store),
         points: Arc::<Embedded>::clone(&store),
         payments: Arc::<Embedded>::clone(&store),
@@ -100,7 +109,7 @@ async fn serve_until_signal(args: &Args, seed: Seed, shape: Shape) -> Result<(),
         metrics,
         shape: Arc::new(shape),
         sockets: sockets.clone(),
-    };
+    });
     let stopping = sockets.clone();
     let shutdown = async move {
         tokio::select! {
@@ -109,14 +118,28 @@ async fn serve_until_signal(args: &Args, seed: Seed, shape: Shape) -> Result<(),
         }
         stopping.stop();
     };
+    let grpc = grpc.map(|listener| {
+        let stopped = sockets.stopped();
+        tokio::spawn(grpc::serve(listener, Arc::clone(&state), stopped))
+    });
     match serve::serve(listener, app(state), shutdown, args.grace).await? {
         Stopped::Gracefully => {}
         Stopped::CutOff => note("some calls were not answered within --grace"),
+    }
+    if let Some(grpc) = grpc {
+        match tokio::time::timeout(args.grace, grpc).await {
+            Ok(served) => served.map_err(io::Error::other)??,
+            Err(_) => note("some gRPC calls were not over within --grace"),
+        }
     }
     if tokio::time::timeout(args.grace, sockets.all_closed()).await.is_err() {
         note("some WebSockets were not closed by their clients within --grace");
     }
     Ok(())
+}
+
+fn listen(flag: &'static str, address: std::net::SocketAddr) -> Result<tokio::net::TcpListener, RunError> {
+    serve::bind(address).map_err(|source| RunError::Listen { flag, address, source })
 }
 
 fn seed(args: &Args) -> Result<Seed, RunError> {

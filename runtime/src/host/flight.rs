@@ -68,6 +68,7 @@ impl Flight {
         self.sessions.clear();
         if self.shard.http.no_vu_connection_reuse {
             *lock(&self.pilot) = None;
+            self.sessions.channels.clear();
         }
         if !self.shard.test.requests.keep_cookies {
             self.session().jar = None;

@@ -9,6 +9,7 @@ mod env;
 mod execution;
 pub(crate) mod flight;
 mod groups;
+pub(crate) mod grpc;
 pub(crate) mod http;
 mod journey;
 pub(crate) mod limits;
@@ -20,6 +21,7 @@ pub(crate) mod sessions;
 mod shared;
 mod state;
 mod stdio;
+pub(crate) mod streams;
 mod timer;
 pub(crate) mod websocket;
 

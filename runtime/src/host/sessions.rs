@@ -1,4 +1,4 @@
-//! The WebSockets that one virtual user has open, and what is measured of each.
+//! The WebSockets and gRPC streams that one virtual user has open, and what is measured of the former.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -7,20 +7,24 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use tokio::time::Instant;
 
 use super::context::ShardContext;
+use super::streams::Stream;
+use crate::grpc::Channels;
 use crate::http::ClientSettings;
-use crate::http::stream::{Moved, Stream};
+use crate::http::stream::{Moved, Stream as Socket};
 use crate::metrics::{TagSetId, builtin};
 use crate::websocket::{Budget, Connection};
 
-/// WebSockets that one virtual user may have open at once. Few enough that a hostile module cannot eat the machine's open files.
+/// WebSockets and gRPC streams that one virtual user may have open at once. Few enough that a hostile module cannot eat the machine's open files.
 pub(super) const MAX_SESSIONS: usize = 64;
 
-/// The open WebSockets of one virtual user, by number. They are not in the instance's table: an iteration that is cut off leaves that behind
+/// What one virtual user has open, by number. They are not in the instance's table: an iteration that is cut off leaves that behind
 /// until the next one begins, and its sockets are to close at once.
 #[derive(Debug)]
 pub(crate) struct Sessions {
     open: Mutex<Open>,
     pub(super) budget: Budget,
+    /// What gRPC calls go over. It outlives iterations.
+    pub(crate) channels: Channels,
     /// The address to call from, chosen when the first one is opened.
     local: OnceLock<Option<IpAddr>>,
 }
@@ -28,13 +32,19 @@ pub(crate) struct Sessions {
 #[derive(Debug, Default)]
 struct Open {
     sessions: BTreeMap<u64, Session>,
+    streams: BTreeMap<u64, Stream>,
     /// Numbers are never given twice: a socket that outlived its iteration finds nothing.
     last: u64,
 }
 
 impl Sessions {
     pub(crate) fn new(memory_bytes: usize) -> Self {
-        Self { open: Mutex::default(), budget: Budget::new(memory_bytes), local: OnceLock::new() }
+        Self {
+            open: Mutex::default(),
+            budget: Budget::new(memory_bytes),
+            channels: Channels::default(),
+            local: OnceLock::new(),
+        }
     }
 
     /// The address to call from.
@@ -44,7 +54,8 @@ impl Sessions {
 
     /// Whether there is room for one more.
     pub(super) fn has_room(&self) -> bool {
-        self.lock().sessions.len() < MAX_SESSIONS
+        let open = self.lock();
+        open.sessions.len() + open.streams.len() < MAX_SESSIONS
     }
 
     /// Keeps a session that begins; gives its number.
@@ -66,10 +77,36 @@ impl Sessions {
         self.lock().sessions.insert(number, session);
     }
 
+    /// Keeps a stream that begins; gives its number.
+    pub(super) fn add_stream(&self, stream: Stream) -> u64 {
+        let mut open = self.lock();
+        open.last += 1;
+        let number = open.last;
+        open.streams.insert(number, stream);
+        number
+    }
+
+    /// Takes a stream out, to work with it: if whoever does so is dropped, so is the stream.
+    pub(super) fn take_stream(&self, number: u64) -> Option<Stream> {
+        self.lock().streams.remove(&number)
+    }
+
+    /// Puts it back.
+    pub(super) fn put_stream_back(&self, number: u64, stream: Stream) {
+        self.lock().streams.insert(number, stream);
+    }
+
+    /// Looks at a stream.
+    pub(super) fn with_stream<R>(&self, number: u64, look: impl FnOnce(&Stream) -> R) -> Option<R> {
+        self.lock().streams.get(&number).map(look)
+    }
+
     /// Closes all.
     pub(crate) fn clear(&self) {
-        let sessions = std::mem::take(&mut self.lock().sessions);
-        drop(sessions);
+        let mut open = self.lock();
+        let (sessions, streams) = (std::mem::take(&mut open.sessions), std::mem::take(&mut open.streams));
+        drop(open);
+        drop((sessions, streams));
     }
 
     fn lock(&self) -> MutexGuard<'_, Open> {
@@ -80,7 +117,7 @@ impl Sessions {
 /// One WebSocket from its consent to its end.
 #[derive(Debug)]
 pub(super) struct Session {
-    pub(super) connection: Connection<Stream>,
+    pub(super) connection: Connection<Socket>,
     shard: Arc<ShardContext>,
     tags: TagSetId,
     began: Instant,
@@ -90,7 +127,7 @@ pub(super) struct Session {
 impl Session {
     /// `began` is when connecting did.
     pub(super) const fn new(
-        connection: Connection<Stream>,
+        connection: Connection<Socket>,
         shard: Arc<ShardContext>,
         tags: TagSetId,
         began: Instant,

@@ -16,7 +16,7 @@ use super::dial::{DIAL_TIMEOUT, DialTimings, Dialed, Wanted, dial};
 use super::failure::Failure;
 use super::h1::{Decoder, Form, Head, Wants, encode};
 use super::hosts::{HostPatterns, Hosts};
-use super::http2::{self, Http2};
+use super::http2::{self, Http2, STREAM_WINDOW};
 use super::meter::Meter;
 use super::payload::Payload;
 use super::proxy::Proxy;
@@ -389,7 +389,7 @@ impl Client {
         if let Some(found) = self.kept_http2(origin) {
             return Ok(found);
         }
-        let connection = Http2::open(dialed).await?;
+        let connection = Http2::open(dialed, STREAM_WINDOW).await?;
         if !self.settings.no_connection_reuse {
             let mut kept = self.lock();
             if kept.http2.len() >= MAX_KEPT_CONNECTIONS {

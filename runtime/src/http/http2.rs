@@ -28,7 +28,7 @@ use super::target::Target;
 use super::tls::TlsVersion;
 
 /// What the server may send of one body before it is read.
-const STREAM_WINDOW: u32 = 1 << 20;
+pub(super) const STREAM_WINDOW: u32 = 1 << 20;
 /// What it may send of all.
 const CONNECTION_WINDOW: u32 = 4 << 20;
 /// A longer head is no honest answer.
@@ -76,13 +76,13 @@ impl Broken {
 }
 
 impl Http2 {
-    /// Begins to speak HTTP/2 on a connection.
-    pub(crate) async fn open(dialed: Dialed) -> Result<Self, Failure> {
+    /// Begins to speak HTTP/2 on a connection, whose streams have this window.
+    pub(crate) async fn open(dialed: Dialed, stream_window: u32) -> Result<Self, Failure> {
         let (stream, moved) = dialed.stream.counted();
         let (stream, ended) = Ending::new(stream);
         let handshake = Builder::new()
             .enable_push(false)
-            .initial_window_size(STREAM_WINDOW)
+            .initial_window_size(stream_window)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_header_list_size(MAX_HEAD_BYTES)
             .handshake(stream)
@@ -124,6 +124,16 @@ impl Http2 {
     /// To begin a stream with, when the server lets one begin.
     pub(crate) async fn ready(&self) -> Result<SendRequest<Bytes>, h2::Error> {
         self.sender.clone().ready().await
+    }
+
+    /// Why a stream on this connection failed.
+    pub(crate) fn failure(&self, error: &h2::Error) -> Failure {
+        self.broken(error).failure
+    }
+
+    /// Whether the server says, or has to mean, that it has not looked at the request that failed with this: it may be sent again.
+    pub(crate) fn is_untouched(error: &h2::Error) -> bool {
+        Broken::new(error).untouched
     }
 
     /// Why a stream on this connection failed. Where the connection ended beneath it, the server's last words (GOAWAY) are the reason, if there

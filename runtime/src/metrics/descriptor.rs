@@ -178,6 +178,14 @@ pub mod builtin {
         WS_MSGS_SENT = "ws_msgs_sent", Counter, Default;
         /// Messages received on WebSockets.
         WS_MSGS_RECEIVED = "ws_msgs_received", Counter, Default;
+        /// Unary gRPC calls, from the call to the status.
+        GRPC_REQ_DURATION = "grpc_req_duration", Trend, Time;
+        /// gRPC streams begun.
+        GRPC_STREAMS = "grpc_streams", Counter, Default;
+        /// Messages sent on gRPC streams.
+        GRPC_STREAMS_MSGS_SENT = "grpc_streams_msgs_sent", Counter, Default;
+        /// Messages received on gRPC streams.
+        GRPC_STREAMS_MSGS_RECEIVED = "grpc_streams_msgs_received", Counter, Default;
     }
 }
 
@@ -199,7 +207,7 @@ mod tests {
     fn built_in_numbers_match_their_place() {
         assert_eq!(builtin::ALL[builtin::HTTP_REQS.index()].0, "http_reqs");
         let last = builtin::ALL.last().unwrap();
-        assert_eq!(builtin::ALL[builtin::WS_MSGS_RECEIVED.index()], *last);
+        assert_eq!(builtin::ALL[builtin::GRPC_STREAMS_MSGS_RECEIVED.index()], *last);
         assert!(builtin::ALL.iter().all(|(name, ..)| is_valid_name(name)));
     }
 }

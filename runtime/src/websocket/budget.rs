@@ -25,7 +25,7 @@ impl Budget {
     }
 
     /// Takes so many bytes, unless they are too many.
-    pub(super) fn take(&self, bytes: usize) -> bool {
+    pub(crate) fn take(&self, bytes: usize) -> bool {
         let held = self.held.fetch_add(bytes, Relaxed) + bytes;
         if held > self.limit {
             self.give_back(bytes);
@@ -34,13 +34,31 @@ impl Budget {
         true
     }
 
-    pub(super) fn give_back(&self, bytes: usize) {
+    /// Takes so many bytes for as long as the result lives, unless they are too many.
+    pub(crate) fn hold(&self, bytes: usize) -> Option<Held> {
+        self.take(bytes).then(|| Held { budget: self.clone(), bytes })
+    }
+
+    pub(crate) fn give_back(&self, bytes: usize) {
         self.held.fetch_sub(bytes, Relaxed);
     }
 
     #[cfg(test)]
-    pub(super) fn held(&self) -> usize {
+    pub(crate) fn held(&self) -> usize {
         self.held.load(Relaxed)
+    }
+}
+
+/// Bytes that are taken out of a budget until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Held {
+    budget: Budget,
+    bytes: usize,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.budget.give_back(self.bytes);
     }
 }
 

@@ -10,7 +10,7 @@ mod handshake;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use budget::Budget;
+pub(crate) use budget::{Budget, Held};
 pub(crate) use connection::Connection;
 pub(crate) use event::{Ended, Event, Outgoing};
 pub(crate) use handshake::{Answer, Request, open};

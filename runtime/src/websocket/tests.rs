@@ -298,17 +298,18 @@ async fn a_server_that_pings_and_never_reads_is_not_answered_in_memory() {
         while stream.read(&mut bytes).await.is_ok_and(|read| read > 0) {}
     })
     .await;
-    while !connection.is_held_up() {
+    // Buffers of the system grow for a while.
+    let mut held_up = 0;
+    while held_up < 10 {
         assert_eq!(connection.receive(Duration::from_millis(10)).await, None);
         assert_eq!(connection.ended(), None);
+        held_up = if connection.is_held_up() { held_up + 1 } else { 0 };
     }
-    assert_eq!(connection.receive(Duration::from_millis(50)).await, None);
-    assert!(connection.is_held_up(), "nothing is read before the answers are gone");
     told.send(()).unwrap();
     while connection.is_held_up() {
         assert_eq!(connection.receive(Duration::from_millis(10)).await, None);
     }
-    assert!(!matches!(connection.ended(), Some(ended) if ended.tag != "connection reset by peer"));
+    assert_eq!(connection.ended(), None);
 }
 
 #[tokio::test]

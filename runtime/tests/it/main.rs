@@ -8,6 +8,7 @@ mod contract;
 mod data;
 mod docs;
 mod exit_codes;
+mod grpc;
 mod inputs;
 mod lifecycle;
 mod live;

@@ -11,6 +11,7 @@ const TESTED: &[&str] = &[
     "payment-spike",
     "points-balanced",
     "points-concurrent",
+    "points-grpc",
     "points-spike",
     "websocket-chat",
 ];
@@ -84,6 +85,21 @@ fn payment_balanced() {
         "/orders/payment/kafka",
         &["--scale-time", "0.01", "--scale-load", "0.2"],
     ));
+}
+
+#[test]
+fn points_grpc() {
+    let server = Server::start(&["--grpc", "127.0.0.1:0"]);
+    let url = format!("GRPC_URL={}", server.grpc_url());
+    let run = run(&scenario("points-grpc"), &["-e", &url, "--scale-time", "0.05", "--scale-load", "0.25"]).exits(0);
+    assert_eq!(run.metric("checks", "value"), 1.0, "{}", run.stdout);
+    assert_eq!(run.metric_or_zero("iteration_errors", "count"), 0.0, "{}", run.stdout);
+    assert!(
+        run.metric("grpc_req_duration", "max") > 0.0 && run.metric("grpc_streams", "count") >= 5.0,
+        "{}",
+        run.stdout
+    );
+    server.audit();
 }
 
 #[test]

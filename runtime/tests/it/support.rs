@@ -195,6 +195,7 @@ pub(crate) fn signal(child: &Child, name: &str) {
 pub(crate) struct Server {
     child: Child,
     pub(crate) url: String,
+    grpc_url: Option<String>,
     data: PathBuf,
     _folder: Option<Folder>,
 }
@@ -235,10 +236,20 @@ impl Server {
             .stderr(Stdio::null())
             .spawn()
             .expect("the target server starts");
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("its first line");
-        let url = line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("it printed {line:?}")).to_owned();
-        Self { child, url, data: data.to_owned(), _folder: None }
+        let mut lines = BufReader::new(child.stdout.take().expect("piped"));
+        let mut url_after = |prefix: &str| {
+            let mut line = String::new();
+            lines.read_line(&mut line).expect("a line");
+            line.trim().strip_prefix(prefix).unwrap_or_else(|| panic!("it printed {line:?}")).to_owned()
+        };
+        let url = url_after("listening on ");
+        let grpc_url = args.contains(&"--grpc").then(|| url_after("gRPC on "));
+        Self { child, url, grpc_url, data: data.to_owned(), _folder: None }
+    }
+
+    /// Where it takes gRPC calls, if `--grpc` was given.
+    pub(crate) fn grpc_url(&self) -> String {
+        self.grpc_url.clone().expect("it was started with --grpc")
     }
 
     /// `127.0.0.1:PORT`.

@@ -16,6 +16,7 @@ mod faults_http1;
 mod faults_http2;
 mod faults_tls;
 mod faulty;
+mod grpc;
 mod httpbin;
 mod nginx;
 mod nginx_options;

@@ -7,6 +7,9 @@ const NO_RUNTIME: &str =
 
 #[path = "native/data.rs"]
 pub(crate) mod data;
+#[cfg(feature = "grpc")]
+#[path = "native/grpc.rs"]
+pub(crate) mod grpc;
 #[path = "native/shared.rs"]
 pub(crate) mod shared;
 #[path = "native/websocket.rs"]

@@ -15,6 +15,8 @@ wit_bindgen::generate!({
     ownership: Borrowing { duplicate_if_necessary: true },
 });
 
+#[cfg(feature = "grpc")]
+pub(crate) use self::flashcrowd::scenario::grpc;
 pub(crate) use self::flashcrowd::scenario::{
     checks, data, env, execution, groups, http, log, metrics, random, shared, timer, websocket,
 };
