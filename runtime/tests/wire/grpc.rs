@@ -2,16 +2,21 @@
 
 use serde_json::json;
 
-use crate::servers::{nginx, nginx_url};
+use crate::proxies;
+use crate::servers::{nginx, nginx_url, tinyproxy};
 use crate::support::{Folder, Run, Server, finish, guest, runtime};
 
 /// Runs the module's `play` against a URL.
 fn play(url: &str, play: &str, backend: &str, options: &serde_json::Value) -> Run {
+    play_with(url, play, backend, options, &[])
+}
+
+fn play_with(url: &str, play: &str, backend: &str, options: &serde_json::Value, args: &[&str]) -> Run {
     let folder = Folder::new();
     let (config, export) = (folder.file("options.json"), folder.file("summary.json"));
     std::fs::write(&config, options.to_string()).expect("the options are written");
     let mut command = runtime();
-    command.arg("run").arg(guest("grpc")).arg("--config").arg(&config);
+    command.arg("run").arg(guest("grpc")).arg("--config").arg(&config).args(args);
     for (name, value) in [("URL", url), ("PLAY", play), ("BACKEND", backend)] {
         command.arg("-e").arg(format!("{name}={value}"));
     }
@@ -85,4 +90,20 @@ fn a_server_that_says_goaway_costs_no_call() {
     let failed = run.stderr.lines().filter(|line| line.contains("one: None")).count();
     assert_eq!(failed, 0, "{}", run.stderr);
     assert!(run.stderr.contains("one: Some("), "{}", run.stderr);
+}
+
+#[test]
+fn through_a_proxys_tunnel() {
+    let server = Server::start(&["--grpc", "127.0.0.1:0"]);
+    let (url, secure) = (server.grpc_url(), nginx_url("https", ""));
+    let backend = url.trim_start_matches("http://");
+    for (url, tunnel) in [(&*url, backend), (&*secure, secure.trim_start_matches("https://"))] {
+        let run = play_with(url, "one", backend, &json!({}), &["--proxy", &proxies::known()]);
+        says(&run, "one: Some(");
+        let log = std::fs::read_to_string(tinyproxy().fact("access-log")).expect("the proxy writes a log");
+        assert!(log.contains(&format!("CONNECT {tunnel} HTTP/1.1")), "{tunnel}\n{log}");
+        let refused = play_with(url, "one", backend, &json!({}), &["--proxy", tinyproxy().fact("url")]);
+        says(&refused, "one: None 14 (UNAVAILABLE)");
+        says(&refused, "[1210]");
+    }
 }

@@ -11,7 +11,7 @@ fn through(user: &str, password: &str) -> String {
     tinyproxy().fact("url").replace("http://", &format!("http://{user}:{password}@"))
 }
 
-fn known() -> String {
+pub(crate) fn known() -> String {
     through(tinyproxy().fact("user"), tinyproxy().fact("password"))
 }
 

@@ -3,15 +3,20 @@
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 
-use crate::servers::{nginx, nginx_url, websockets_url};
+use crate::proxies;
+use crate::servers::{nginx, nginx_url, tinyproxy, websockets_url};
 use crate::support::{Folder, PATIENCE, Run, finish, guest, runtime};
 
 /// Runs the module's `play` against a URL; `more` are further variables.
 fn play(url: &str, play: &str, more: &[(&str, &str)]) -> Run {
+    play_with(url, play, more, &[])
+}
+
+fn play_with(url: &str, play: &str, more: &[(&str, &str)], args: &[&str]) -> Run {
     let folder = Folder::new();
     let export = folder.file("summary.json");
     let mut command = runtime();
-    command.arg("run").arg(guest("websocket")).arg("--allow-host").arg("127.0.0.1");
+    command.arg("run").arg(guest("websocket")).arg("--allow-host").arg("127.0.0.1").args(args);
     for (name, value) in [("URL", url), ("PLAY", play)].iter().chain(more) {
         command.arg("-e").arg(format!("{name}={value}"));
     }
@@ -103,6 +108,21 @@ fn through_nginx_with_tls() {
         says(&run, "closed: 4000 \"bye\" 0");
         let run = play(&url, "refused", &[("BACKEND", "127.0.0.1:1")]);
         says(&run, "refused: status=502 code=1502 ");
+    }
+}
+
+#[test]
+fn through_a_proxys_tunnel() {
+    let backend = websockets_url("");
+    let backend = backend.strip_prefix("ws://").expect("a WebSocket's URL");
+    let secure = nginx_url("tls13", "/ws/echo").replacen("http", "ws", 1);
+    for (url, tunnel) in [(websockets_url("/echo"), backend), (secure.clone(), &secure[6..secure.len() - 8])] {
+        let run = play_with(&url, "talk", &[("BACKEND", backend)], &["--proxy", &proxies::known()]);
+        assert_eq!(run.check("the text comes back"), (10, 0), "{}", run.stderr);
+        let log = std::fs::read_to_string(tinyproxy().fact("access-log")).expect("the proxy writes a log");
+        assert!(log.contains(&format!("CONNECT {tunnel} HTTP/1.1")), "{tunnel}\n{log}");
+        let refused = play_with(&url, "refused", &[], &["--proxy", tinyproxy().fact("url")]);
+        says(&refused, "refused: status=0 code=1210 ");
     }
 }
 

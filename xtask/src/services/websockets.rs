@@ -1,11 +1,10 @@
 //! A WebSocket server of Python's `websockets`, in httpbin's environment.
 
-use std::net::{Ipv4Addr, TcpStream};
 use std::path::Path;
 use std::process::Command;
 
 use super::httpbin::{Httpbin, environment};
-use super::{Facts, Plan, Service, free_ports};
+use super::{Facts, Plan, Service, free_ports, listens};
 use crate::shell::Failure;
 
 const PROGRAM: &str = include_str!("websockets.py");
@@ -29,6 +28,6 @@ impl Service for Websockets {
         let mut command = Command::new(environment().join("bin/python"));
         command.arg(program).arg(port.to_string());
         let facts = Facts::from([("url".to_owned(), format!("ws://127.0.0.1:{port}"))]);
-        Ok(Plan { command, facts, ready: Box::new(move || TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok()) })
+        Ok(Plan { command, facts, ready: Box::new(move || listens(port)) })
     }
 }
