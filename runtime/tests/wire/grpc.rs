@@ -95,7 +95,8 @@ fn a_server_that_says_goaway_costs_no_call() {
 #[test]
 fn through_a_proxys_tunnel() {
     let server = Server::start(&["--grpc", "127.0.0.1:0"]);
-    let (url, secure) = (server.grpc_url(), nginx_url("https", ""));
+    // A port whose tunnels no other test counts.
+    let (url, secure) = (server.grpc_url(), nginx_url("https-other", ""));
     let backend = url.trim_start_matches("http://");
     for (url, tunnel) in [(&*url, backend), (&*secure, secure.trim_start_matches("https://"))] {
         let run = play_with(url, "one", backend, &json!({}), &["--proxy", &proxies::known()]);
