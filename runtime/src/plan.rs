@@ -27,6 +27,10 @@ pub use scale::Scale;
 
 /// k6's default of `setupTimeout` and `teardownTimeout`.
 const HOOK_TIMEOUT: Duration = Duration::from_secs(60);
+/// k6's default of `batch`.
+const BATCH: usize = 20;
+/// k6's default of `batchPerHost`.
+const BATCH_PER_HOST: usize = 6;
 /// k6's default of `maxRedirects`.
 const MAX_REDIRECTS: u32 = 10;
 /// k6's default of `summaryTrendStats`.
@@ -137,6 +141,10 @@ pub struct Plan {
     pub max_redirects: u32,
     /// Cookies stay from one iteration to the next.
     pub no_cookies_reset: bool,
+    /// Requests of one batch that are under way at once.
+    pub batch: usize,
+    /// Those of them to one origin; 0 for no limit.
+    pub batch_per_host: usize,
     /// What the summary tells of a trend, such as `p(95)`.
     pub summary_trend_stats: Vec<String>,
     /// The unit of the summary's times; `None` for the one that suits each value.
@@ -176,6 +184,10 @@ impl PlannedScenario {
         let executor = &self.spec.executor;
         executor.total_iterations().is_some() || executor.name().ends_with("-arrival-rate")
     }
+}
+
+fn whole(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
 }
 
 impl Plan {
@@ -259,6 +271,8 @@ impl Plan {
                 .read("maxRedirects", read::count)?
                 .map_or(MAX_REDIRECTS, |most| u32::try_from(most).unwrap_or(u32::MAX)),
             no_cookies_reset: given.flag("noCookiesReset")?,
+            batch: given.read("batch", read::positive)?.map_or(BATCH, whole),
+            batch_per_host: given.read("batchPerHost", read::count)?.map_or(BATCH_PER_HOST, whole),
             summary_trend_stats: given
                 .read("summaryTrendStats", read::trend_stats)?
                 .unwrap_or_else(|| TREND_STATS.map(str::to_owned).to_vec()),

@@ -20,4 +20,5 @@ guides! {
     #[cfg(feature = "grpc")]
     Grpc = "grpc.md";
     WebSocket = "websocket.md";
+    Streaming = "streaming.md";
 }

@@ -9,4 +9,6 @@ mod imports;
 
 #[cfg(feature = "grpc")]
 pub(crate) use imports::grpc;
-pub(crate) use imports::{checks, data, env, execution, groups, http, log, metrics, random, shared, timer, websocket};
+pub(crate) use imports::{
+    checks, data, env, events, execution, groups, http, log, metrics, random, shared, streaming, timer, websocket,
+};

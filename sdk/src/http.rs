@@ -25,18 +25,24 @@
 //! A request that fails on the network is a [`Response`] with status 0 and an error, never a panic.
 
 mod auth;
+mod batch;
 mod cookies;
+mod events;
 mod multipart;
 mod params;
 mod request;
 mod response;
 mod statuses;
+mod streaming;
 mod url;
 
+pub use batch::batch;
 pub use cookies::{Cookie, Cookies, cookies};
+pub use events::{Event, Events, events};
 pub use multipart::{Multipart, multipart};
 pub(crate) use request::resolve;
 pub use request::{Request, delete, get, head, options, patch, post, put, request};
 pub use response::{JsonError, Response, Timings};
 pub use statuses::{Statuses, set_expected_statuses};
+pub use streaming::{Lines, StreamError, StreamingResponse};
 pub use url::{Template, Url, UrlWriter};

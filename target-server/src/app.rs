@@ -19,7 +19,7 @@ use crate::metrics::Metrics;
 use crate::payment::PaymentStrategy;
 use crate::points::PointStrategy;
 use crate::seed::{Seed, Seeder};
-use crate::{audit, coupon, echo, health, metrics, payment, points, seed};
+use crate::{audit, coupon, echo, events, health, metrics, payment, points, seed};
 
 /// A future behind a pointer: what the strategies' traits return, so that a strategy can be chosen while running.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -78,6 +78,7 @@ pub fn app(state: impl Into<App>) -> Router {
         )
         .route("/orders/payment/kafka", routes.work("POST", "/orders/payment/kafka", post(payment::pay)))
         .route("/ws/echo", routes.work("GET", "/ws/echo", get(echo::echo)))
+        .route("/events", routes.work("GET", "/events", get(events::events)))
         .route("/audit", routes.operation("GET", "/audit", get(audit::audit)))
         .route(
             "/audit/coupons/{couponId}/users",

@@ -11,6 +11,7 @@ pub mod coupon;
 mod echo;
 pub mod embedded;
 mod error;
+mod events;
 mod extract;
 pub mod grpc;
 mod health;

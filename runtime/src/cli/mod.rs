@@ -85,8 +85,6 @@ pub fn parse() -> Result<Cli, Exit> {
 const K6_FLAGS: &[&str] = &[
     "-o",
     "--out",
-    "--batch",
-    "--batch-per-host",
     "--execution-segment",
     "--execution-segment-sequence",
     "--include-system-env-vars",

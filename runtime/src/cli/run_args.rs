@@ -100,6 +100,14 @@ pub struct OptionArgs {
     #[arg(long, help_heading = "HTTP", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true)]
     pub no_cookies_reset: Option<String>,
 
+    /// Requests of one batch that are under way at once [default: 20]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "HTTP")]
+    pub batch: Option<String>,
+
+    /// Those of them to one host; 0 for no limit [default: 6]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "HTTP")]
+    pub batch_per_host: Option<String>,
+
     /// Reads and counts response bodies, and throws them away
     #[arg(long, help_heading = "HTTP", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true)]
     pub discard_response_bodies: Option<String>,
@@ -296,7 +304,7 @@ impl OptionArgs {
     /// A wrong value, naming the flag; two ways to run the load.
     pub fn layer(&self) -> Result<Options, FieldError> {
         let mut options = Options::default();
-        let texts: [(&str, &Option<String>); 26] = [
+        let texts: [(&str, &Option<String>); 28] = [
             ("vus", &self.vus),
             ("duration", &self.duration),
             ("iterations", &self.iterations),
@@ -310,6 +318,8 @@ impl OptionArgs {
             ("userAgent", &self.user_agent),
             ("maxRedirects", &self.max_redirects),
             ("noCookiesReset", &self.no_cookies_reset),
+            ("batch", &self.batch),
+            ("batchPerHost", &self.batch_per_host),
             ("discardResponseBodies", &self.discard_response_bodies),
             ("noConnectionReuse", &self.no_connection_reuse),
             ("noVUConnectionReuse", &self.no_vu_connection_reuse),

@@ -7,6 +7,11 @@ wasmtime::component::bindgen!({
     imports: {
         "flashcrowd:scenario/http.send": async | trappable,
         "flashcrowd:scenario/http.send-body": async | trappable,
+        "flashcrowd:scenario/http.send-all": async | trappable,
+        "flashcrowd:scenario/streaming.open": async | trappable,
+        "flashcrowd:scenario/streaming.[method]answer-stream.read": async | trappable,
+        "flashcrowd:scenario/events.open": async | trappable,
+        "flashcrowd:scenario/events.next": async | trappable,
         "flashcrowd:scenario/timer.sleep": async | trappable,
         "flashcrowd:scenario/shared.pop-within": async | trappable,
         "flashcrowd:scenario/grpc.unary": async | trappable,
@@ -29,5 +34,6 @@ wasmtime::component::bindgen!({
         "flashcrowd:scenario/grpc.call": super::grpc::Call,
         "flashcrowd:scenario/websocket.params": super::websocket::Params,
         "flashcrowd:scenario/websocket.socket": super::websocket::Socket,
+        "flashcrowd:scenario/streaming.answer-stream": super::streaming::AnswerStream,
     },
 });

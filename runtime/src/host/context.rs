@@ -104,6 +104,10 @@ pub struct RequestSettings {
     pub keep_cookies: bool,
     /// The files that were granted, by the names under which they were.
     pub files: Arc<BTreeMap<String, Bytes>>,
+    /// Requests of one batch that are under way at once.
+    pub batch: usize,
+    /// Those of them to one origin; 0 for no limit.
+    pub batch_per_host: usize,
 }
 
 /// What one instance may take from the machine.

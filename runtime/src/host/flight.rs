@@ -10,6 +10,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
+use super::answers::Streams;
 use super::context::ShardContext;
 use super::cpu::CpuMeter;
 use super::journey::{Arrival, Journey, Session};
@@ -20,15 +21,20 @@ use crate::http::{Client, Lane};
 /// and nothing of its size is ever moved.
 type Pilot = Pin<Box<dyn Future<Output = Infallible> + Send>>;
 
+/// What the pilot does beside journeys.
+type Errand = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 /// One virtual user's client, at rest or with an exchange under way.
 pub(crate) struct Flight {
     shard: Arc<ShardContext>,
     desk: Arc<Mutex<Desk>>,
     session: Arc<Mutex<Session>>,
     /// `None` before the first request, and after one that was cut off.
-    pilot: Mutex<Option<Pilot>>,
-    /// What is open between two calls of the module, until its iteration ends.
+    pilot: Mutex<Option<(Pilot, Arc<Client>)>>,
+    /// WebSockets that are open between two calls of the module, until its iteration ends.
     pub(super) sessions: Sessions,
+    /// Answers that come piece by piece, in the same way.
+    pub(super) streams: Streams,
 }
 
 impl std::fmt::Debug for Flight {
@@ -42,20 +48,85 @@ impl std::fmt::Debug for Flight {
 struct Desk {
     /// From the module's call until its answer.
     under_way: bool,
-    journey: Option<Journey>,
+    order: Option<Order>,
     arrival: Option<Arrival>,
+}
+
+/// What the module waits for.
+enum Order {
+    /// Boxed: it goes through several hands, and is long.
+    Journey(Box<Journey>),
+    Errand(Errand),
+}
+
+impl std::fmt::Debug for Order {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Journey(journey) => journey.fmt(f),
+            Self::Errand(_) => f.write_str("an errand"),
+        }
+    }
 }
 
 impl Flight {
     pub(crate) fn new(shard: Arc<ShardContext>) -> Arc<Self> {
         let sessions = Sessions::new(shard.test.limits.memory_bytes);
-        Arc::new(Self { shard, desk: Arc::default(), session: Arc::default(), pilot: Mutex::default(), sessions })
+        Arc::new(Self {
+            shard,
+            desk: Arc::default(),
+            session: Arc::default(),
+            pilot: Mutex::default(),
+            sessions,
+            streams: Streams::default(),
+        })
     }
 
     /// Sends a request, and waits for what comes of it. What is polled here is only whether it came.
-    pub(super) async fn send(&self, journey: Journey) -> Arrival {
-        *lock(&self.desk) = Desk { under_way: true, journey: Some(journey), arrival: None };
+    pub(super) async fn send(&self, journey: Box<Journey>) -> Arrival {
+        *lock(&self.desk) = Desk { under_way: true, order: Some(Order::Journey(journey)), arrival: None };
         poll_fn(|_| lock(&self.desk).arrival.take().map_or(Poll::Pending, Poll::Ready)).await
+    }
+
+    /// Does something with the virtual user's client, and waits for what comes of it: what is not one journey.
+    pub(super) async fn errand<T, F>(&self, errand: impl FnOnce(Arc<Client>) -> F) -> T
+    where
+        T: Send + 'static,
+        F: Future<Output = T> + Send + 'static,
+    {
+        let done = Arc::new(Mutex::new(None));
+        let errand = errand(self.client());
+        let order = Box::pin({
+            let done = Arc::clone(&done);
+            async move {
+                let output = errand.await;
+                *lock(&done) = Some(output);
+            }
+        });
+        *lock(&self.desk) = Desk { under_way: true, order: Some(Order::Errand(order)), arrival: None };
+        poll_fn(|_| lock(&done).take().map_or(Poll::Pending, Poll::Ready)).await
+    }
+
+    /// Sends a request in a lane of its own: its answer is read when others have been sent.
+    pub(super) async fn send_alone(&self, journey: Box<Journey>) -> Arrival {
+        let (shard, session) = (Arc::clone(&self.shard), Arc::clone(&self.session));
+        self.errand(|client| async move { journey.make(&client, &mut Lane::new(), &shard, &session).await }).await
+    }
+
+    fn client(&self) -> Arc<Client> {
+        let mut pilot = lock(&self.pilot);
+        Arc::clone(&pilot.get_or_insert_with(|| self.new_pilot()).1)
+    }
+
+    fn new_pilot(&self) -> (Pilot, Arc<Client>) {
+        let client = Arc::new(Client::new(Arc::clone(&self.shard.http)));
+        let pilot =
+            pilot_of(Arc::clone(&client), Arc::clone(&self.shard), Arc::clone(&self.desk), Arc::clone(&self.session));
+        (Box::pin(pilot), client)
+    }
+
+    /// Shared with the requests of a batch.
+    pub(super) fn shared_session(&self) -> Arc<Mutex<Session>> {
+        Arc::clone(&self.session)
     }
 
     /// What the virtual user remembers of the servers it met.
@@ -66,6 +137,7 @@ impl Flight {
     /// What an iteration leaves behind, as the options say.
     pub(super) fn end_iteration(&self) {
         self.sessions.clear();
+        self.streams.close();
         if self.shard.http.no_vu_connection_reuse {
             *lock(&self.pilot) = None;
             self.sessions.channels.clear();
@@ -104,9 +176,7 @@ impl Flight {
             return Poll::Ready(());
         }
         let mut pilot = lock(&self.pilot);
-        let pilot = pilot.get_or_insert_with(|| {
-            Box::pin(pilot_of(Arc::clone(&self.shard), Arc::clone(&self.desk), Arc::clone(&self.session)))
-        });
+        let (pilot, _) = pilot.get_or_insert_with(|| self.new_pilot());
         match pilot.as_mut().poll(cx) {
             Poll::Ready(never) => match never {},
             Poll::Pending if lock(&self.desk).under_way => Poll::Pending,
@@ -115,17 +185,26 @@ impl Flight {
     }
 }
 
-/// Sends one request after the other.
-async fn pilot_of(shard: Arc<ShardContext>, desk: Arc<Mutex<Desk>>, session: Arc<Mutex<Session>>) -> Infallible {
-    let client = Client::new(Arc::clone(&shard.http));
+/// Sends one request after the other, and runs errands.
+async fn pilot_of(
+    client: Arc<Client>,
+    shard: Arc<ShardContext>,
+    desk: Arc<Mutex<Desk>>,
+    session: Arc<Mutex<Session>>,
+) -> Infallible {
     let mut lane = Lane::new();
     loop {
         // Requests that are refused at once would never leave the turn to anybody else.
         tokio::task::coop::consume_budget().await;
-        let journey = poll_fn(|_| lock(&desk).journey.take().map_or(Poll::Pending, Poll::Ready)).await;
-        let arrival = journey.make(&client, &mut lane, &shard, &session).await;
+        let arrival = match poll_fn(|_| lock(&desk).order.take().map_or(Poll::Pending, Poll::Ready)).await {
+            Order::Journey(journey) => Some(journey.make(&client, &mut lane, &shard, &session).await),
+            Order::Errand(errand) => {
+                errand.await;
+                None
+            }
+        };
         let mut desk = lock(&desk);
-        desk.arrival = Some(arrival);
+        desk.arrival = arrival;
         desk.under_way = false;
     }
 }
@@ -144,6 +223,7 @@ impl Drop for Cut<'_> {
     fn drop(&mut self) {
         if !self.finished {
             self.flight.sessions.clear();
+            self.flight.streams.cut();
         }
         let mut desk = lock(&self.flight.desk);
         if desk.under_way {

@@ -1,11 +1,13 @@
 //! The runtime's side of the contract: one file per interface of `wit/`, each working on an instance's [`VuState`].
 
+mod answers;
 pub mod bindings;
 mod checks;
 pub mod context;
 pub(crate) mod cpu;
 mod data;
 mod env;
+mod events;
 mod execution;
 pub(crate) mod flight;
 mod groups;
@@ -21,6 +23,7 @@ pub(crate) mod sessions;
 mod shared;
 mod state;
 mod stdio;
+pub(crate) mod streaming;
 pub(crate) mod streams;
 mod timer;
 pub(crate) mod websocket;

@@ -1,214 +1,42 @@
 //! Sends requests for one virtual user.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::Method;
 use tokio::time::Instant;
 
-use super::addresses::{AddressBlocks, LocalAddresses};
-use super::connection::Connection;
+use super::connection::{Broken, Connection};
 use super::deadline::Deadline;
 use super::dial::{DIAL_TIMEOUT, DialTimings, Dialed, Wanted, dial};
+use super::exchange::{Exchange, Outgoing, Timings};
 use super::failure::Failure;
-use super::h1::{Decoder, Form, Head, Wants, encode};
-use super::hosts::{HostPatterns, Hosts};
+use super::h1::{Asks, Decoder, Form, Wants, encode};
 use super::http2::{self, Http2, STREAM_WINDOW};
+use super::incoming::Incoming;
+use super::kept::Kept;
 use super::meter::Meter;
 use super::payload::Payload;
 use super::proxy::Proxy;
-use super::rate_limit::RateLimit;
-use super::resolver::Resolver;
-use super::target::{Origin, Target};
-use super::tls::{HttpVersion, Tls, TlsVersion};
+use super::settings::ClientSettings;
+use super::target::Origin;
+use super::tls::HttpVersion;
 use super::unsent::Unsent;
-use crate::grants::Grants;
 
 /// k6's default.
 pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Origins that one virtual user keeps a connection to. More than a scenario needs, and few enough that a hostile one cannot eat
-/// the machine's open files.
-const MAX_KEPT_CONNECTIONS: usize = 8;
-
-/// What all virtual users of a test share. By default nobody may be called.
-#[derive(Debug)]
-pub struct ClientSettings {
-    /// Who may be called.
-    pub grants: Grants,
-    /// Names to addresses.
-    pub resolver: Resolver,
-    /// Names whose addresses are given.
-    pub hosts: Hosts,
-    /// Whether the person who runs the test gave `hosts`, and not the module.
-    pub hosts_are_granted: bool,
-    /// Names that may not be called.
-    pub host_blocks: HostPatterns,
-    /// Addresses that may not be called.
-    pub address_blocks: AddressBlocks,
-    /// Addresses to call from.
-    pub local_addresses: LocalAddresses,
-    /// What requests go through.
-    pub proxy: Option<Proxy>,
-    /// Whom to trust, and more.
-    pub tls: Tls,
-    /// Which version of HTTP is spoken, where a request does not say.
-    pub http_version: HttpVersion,
-    /// The `User-Agent` of requests that bring none; empty for none.
-    pub user_agent: String,
-    /// The `rps` option.
-    pub rate_limit: Option<Arc<RateLimit>>,
-    /// Bodies are read, counted and thrown away, unless a request wants its own.
-    pub discard_response_bodies: bool,
-    /// Every request opens a connection of its own.
-    pub no_connection_reuse: bool,
-    /// Connections are closed at the end of each iteration.
-    pub no_vu_connection_reuse: bool,
-    /// The longest body that is kept, in bytes: a longer answer fails, as it would exhaust this machine.
-    pub max_body_bytes: usize,
-}
-
-impl Default for ClientSettings {
-    fn default() -> Self {
-        Self {
-            grants: Grants::none(),
-            resolver: Resolver::default(),
-            hosts: Hosts::default(),
-            hosts_are_granted: false,
-            host_blocks: HostPatterns::default(),
-            address_blocks: AddressBlocks::default(),
-            local_addresses: LocalAddresses::default(),
-            proxy: None,
-            tls: Tls::default(),
-            http_version: HttpVersion::Auto,
-            user_agent: String::new(),
-            rate_limit: None,
-            discard_response_bodies: false,
-            no_connection_reuse: false,
-            no_vu_connection_reuse: false,
-            max_body_bytes: 0,
-        }
-    }
-}
-
-/// A request on its way out.
-#[derive(Debug)]
-pub struct Outgoing {
-    /// Where to.
-    pub target: Arc<Target>,
-    /// The method.
-    pub method: Method,
-    /// Sent in this order, after `Host`. They must have passed `check_headers`.
-    pub headers: Vec<(String, Vec<u8>)>,
-    /// `None` sends no body.
-    pub body: Option<Payload>,
-    /// For the whole exchange; `None` means 60 seconds.
-    pub timeout: Option<Duration>,
-    /// Whether the answer's body is thrown away; `None` for what the test says.
-    pub discard: Option<bool>,
-    /// For making a connection; `None` means 30 seconds.
-    pub connect_timeout: Option<Duration>,
-    /// Which version of HTTP is spoken; `None` leaves it to the settings.
-    pub http_version: Option<HttpVersion>,
-}
-
-/// Where the time of an exchange went.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Timings {
-    /// From the call to a usable connection.
-    pub blocked: Duration,
-    /// Asking the resolver, part of `blocked`; `None` where nothing was asked.
-    pub looking_up: Option<Duration>,
-    /// The TCP handshake, part of `blocked`.
-    pub connecting: Duration,
-    /// The TLS handshake, part of `blocked`.
-    pub tls_handshaking: Duration,
-    /// From the first to the last byte written.
-    pub sending: Duration,
-    /// From the last byte written to the first byte read.
-    pub waiting: Duration,
-    /// From the first to the last byte read.
-    pub receiving: Duration,
-}
-
-/// What came of a request.
-#[derive(Debug)]
-pub struct Exchange {
-    /// The status, or 0 without an answer.
-    pub status: u16,
-    /// As received.
-    pub head: Head,
-    /// As received, or empty.
-    pub body: Bytes,
-    /// `HTTP/1.1` or `HTTP/2.0`; empty without an answer.
-    pub protocol: &'static str,
-    /// The version of TLS, if it is spoken.
-    pub tls: Option<TlsVersion>,
-    /// Who was connected to.
-    pub remote: Option<SocketAddr>,
-    /// Why there is no complete answer.
-    pub failure: Option<Failure>,
-    /// Where the time went.
-    pub timings: Timings,
-    /// Written to the socket, heads included.
-    pub bytes_sent: u64,
-    /// Read from the socket, heads included.
-    pub bytes_received: u64,
-}
-
-impl Exchange {
-    /// Nothing has happened.
-    #[must_use]
-    pub fn new() -> Self {
-        Self {
-            status: 0,
-            head: Head::default(),
-            body: Bytes::new(),
-            protocol: "",
-            tls: None,
-            remote: None,
-            failure: None,
-            timings: Timings::default(),
-            bytes_sent: 0,
-            bytes_received: 0,
-        }
-    }
-
-    /// Nothing was sent, for this reason.
-    #[must_use]
-    pub fn failed(failure: Failure) -> Self {
-        Self { failure: Some(failure), ..Self::new() }
-    }
-}
-
-impl Exchange {
-    const fn is_answered(&self) -> bool {
-        self.status != 0
-    }
-}
-
-impl Default for Exchange {
-    fn default() -> Self {
-        Self::new()
-    }
-}
+/// How long a request that asks whether its body is wanted waits for a word: servers of old know nothing of the question.
+pub(super) const CONTINUE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// One virtual user's client: its connections. Requests may be under way at once, each in a lane of its own.
 #[derive(Debug)]
 pub struct Client {
     settings: Arc<ClientSettings>,
     local: Option<IpAddr>,
-    kept: Mutex<Kept>,
-}
-
-/// Connections at rest, or that take further requests.
-#[derive(Debug, Default)]
-struct Kept {
-    http1: Vec<(Arc<Origin>, Connection)>,
-    http2: Vec<(Arc<Origin>, Http2)>,
+    kept: Kept,
 }
 
 /// What one request after the other needs.
@@ -216,13 +44,20 @@ struct Kept {
 pub struct Lane {
     meter: Arc<Meter>,
     deadline: Deadline,
+    room: usize,
 }
 
 impl Lane {
     /// A lane without any request.
     #[must_use]
     pub fn new() -> Self {
-        Self { meter: Meter::new(), deadline: Deadline::default() }
+        Self::with_room(usize::MAX)
+    }
+
+    /// A lane whose bodies are no longer than this, whatever the settings allow.
+    #[must_use]
+    pub fn with_room(room: usize) -> Self {
+        Self { meter: Meter::new(), deadline: Deadline::default(), room }
     }
 
     /// What moves on its connection: since the last call of `send`.
@@ -248,7 +83,7 @@ impl Client {
     #[must_use]
     pub fn new(settings: Arc<ClientSettings>) -> Self {
         let local = settings.local_addresses.next();
-        Self { settings, local, kept: Mutex::default() }
+        Self { settings, local, kept: Kept::default() }
     }
 
     /// Sends a request and waits for the whole answer. Whatever goes wrong is in the exchange. Dropping the future closes the
@@ -262,9 +97,9 @@ impl Client {
         let started = Instant::now();
         let mut exchange = Exchange::new();
         let timeout = outgoing.timeout.unwrap_or(DEFAULT_TIMEOUT);
-        let Lane { meter, deadline } = lane;
+        let Lane { meter, deadline, room } = lane;
         let in_time = {
-            let attempt = pin!(self.attempt(outgoing, started, meter, &mut exchange));
+            let attempt = pin!(self.attempt(outgoing, started, meter, *room, &mut exchange));
             deadline.limit(started + timeout, attempt).await
         };
         if in_time.is_none() {
@@ -277,7 +112,14 @@ impl Client {
     }
 
     /// Fills in `exchange` as it goes, so that a timeout keeps what is known by then.
-    async fn attempt(&self, outgoing: &Outgoing, started: Instant, meter: &Meter, exchange: &mut Exchange) {
+    async fn attempt(
+        &self,
+        outgoing: &Outgoing,
+        started: Instant,
+        meter: &Arc<Meter>,
+        room: usize,
+        exchange: &mut Exchange,
+    ) {
         let connecting = Connecting {
             http: outgoing.http_version.unwrap_or(self.settings.http_version),
             timeout: outgoing.connect_timeout.unwrap_or(DIAL_TIMEOUT),
@@ -286,7 +128,7 @@ impl Client {
         let wants = Wants {
             to_head: outgoing.method == Method::HEAD,
             discard: outgoing.discard.unwrap_or(self.settings.discard_response_bodies),
-            max_body_bytes: self.settings.max_body_bytes,
+            max_body_bytes: self.settings.max_body_bytes.min(room),
         };
         let mut writing = None;
         loop {
@@ -302,7 +144,7 @@ impl Client {
                 Found::Http1 { connection, reused } => (connection, reused),
                 Found::Http2 { connection, reused } => {
                     // Boxed: few requests need it, and every virtual user would have room for it.
-                    match Box::pin(self.over_http2(&connection, outgoing, wants, (started, meter), exchange)).await {
+                    match Box::pin(self.over_http2(&connection, outgoing, wants, started, meter, exchange)).await {
                         Ok(()) => return,
                         Err(broken) => {
                             if reused && broken.untouched && !exchange.is_answered() {
@@ -316,19 +158,32 @@ impl Client {
                     }
                 }
             };
-            let (unsent, asks) = writing.get_or_insert_with(|| {
-                let form = Form { user_agent: &self.settings.user_agent, proxy: self.absolute(&connection) };
-                let Outgoing { target, method, headers, body, .. } = outgoing;
-                let length = body.as_ref().map(Payload::len);
-                Unsent::new(body.as_ref(), |out| encode(out, method, target, headers, form, length))
-            });
+            let Writing { unsent, asks, held_back } =
+                writing.get_or_insert_with(|| self.written(outgoing, &connection));
+            let asks = *asks;
             meter.restart();
             exchange.tls = connection.tls();
             exchange.remote = Some(connection.remote());
             let begun = Instant::now();
             exchange.timings.blocked = begun - started;
-            let mut reading = Reading { begun, exchange: &mut *exchange, meter, decoder: Decoder::new(wants) };
-            match connection.exchange(unsent, &mut reading.decoder, meter).await {
+            let mut decoder = Decoder::new(wants).streamed(outgoing.streamed);
+            let mut reading = Reading { begun, exchange: &mut *exchange, meter, decoder: &mut decoder };
+            let ended = if outgoing.streamed || asks.expects {
+                Box::pin(by_steps(&mut connection, unsent, held_back, reading.decoder, meter)).await
+            } else {
+                connection.exchange(unsent, reading.decoder, meter).await
+            };
+            match ended {
+                Ok(_) if !reading.decoder.is_over() => {
+                    drop(reading);
+                    if let Some(Writing { unsent, .. }) = writing {
+                        let (origin, meter) = (Arc::clone(&outgoing.target.origin), Arc::clone(meter));
+                        let rest =
+                            Incoming::over_http1(connection, decoder, unsent, origin, asks.close, meter, exchange);
+                        exchange.incoming = Some(Box::new(rest));
+                    }
+                    return;
+                }
                 Ok(all_sent) => {
                     let keep = reading.keeps() && all_sent && !asks.close;
                     drop(reading);
@@ -353,17 +208,39 @@ impl Client {
         connection: &Http2,
         outgoing: &Outgoing,
         wants: Wants,
-        clock: (Instant, &Meter),
+        started: Instant,
+        meter: &Arc<Meter>,
         exchange: &mut Exchange,
     ) -> Result<(), http2::Broken> {
-        let Outgoing { target, method, headers, body, .. } = outgoing;
-        let length = body.as_ref().map(Payload::len);
-        let request = http2::request(method, target, headers, &self.settings.user_agent, length)?;
+        let Outgoing { target, method, headers, .. } = outgoing;
+        let request = http2::request(method, target, headers, &self.settings.user_agent, outgoing.length())?;
         let mut doubt = Doubt { client: self, connection, cleared: false };
-        let pieces = body.as_ref().map_or(&[][..], Payload::pieces);
-        let result = connection.exchange(request, pieces, wants, clock, exchange).await;
+        let result = connection.exchange(request, outgoing, wants, started, meter, exchange).await;
         doubt.cleared = result.as_ref().map_or_else(|broken| broken.of_stream, |()| true);
         result
+    }
+
+    /// The request as HTTP/1.1 has it.
+    #[inline]
+    fn written(&self, outgoing: &Outgoing, connection: &Connection) -> Writing {
+        let form = Form { user_agent: &self.settings.user_agent, proxy: self.absolute(connection) };
+        let Outgoing { target, method, headers, body, .. } = outgoing;
+        let length = outgoing.length();
+        let (mut unsent, asks) = Unsent::new(|out| encode(out, method, target, headers, form, length));
+        let mut held_back = None;
+        match body {
+            None => {}
+            Some(body) if outgoing.chunked || asks.expects => {
+                let body = if outgoing.chunked { body.in_chunks() } else { body.clone() };
+                if asks.expects && !body.is_empty() {
+                    held_back = Some(body);
+                } else {
+                    unsent.append(&body);
+                }
+            }
+            Some(body) => unsent.append(body),
+        }
+        Writing { unsent, asks, held_back }
     }
 
     /// What a proxy that passes requests on wants to see in them.
@@ -391,11 +268,7 @@ impl Client {
         }
         let connection = Http2::open(dialed, STREAM_WINDOW).await?;
         if !self.settings.no_connection_reuse {
-            let mut kept = self.lock();
-            if kept.http2.len() >= MAX_KEPT_CONNECTIONS {
-                kept.http2.remove(0);
-            }
-            kept.http2.push((Arc::clone(origin), connection.clone()));
+            self.kept.keep_http2(Arc::clone(origin), connection.clone());
         }
         Ok(Found::Http2 { connection, reused: false })
     }
@@ -413,44 +286,32 @@ impl Client {
     }
 
     fn kept(&self, origin: &Arc<Origin>, http: HttpVersion) -> Option<Found> {
-        if http != HttpVersion::Http2 {
-            let mut kept = self.lock();
-            if let Some(position) = kept.http1.iter().position(|(kept, _)| kept == origin) {
-                let (_, mut connection) = kept.http1.swap_remove(position);
-                if connection.is_ready() {
-                    return Some(Found::Http1 { connection, reused: true });
-                }
-            }
+        if http != HttpVersion::Http2
+            && let Some(connection) = self.kept.http1(origin)
+        {
+            return Some(Found::Http1 { connection, reused: true });
         }
         let may_be_http2 = http == HttpVersion::Http2 || http == HttpVersion::Auto && origin.tls;
         if may_be_http2 { self.kept_http2(origin) } else { None }
     }
 
     fn kept_http2(&self, origin: &Arc<Origin>) -> Option<Found> {
-        let mut kept = self.lock();
-        kept.http2.retain(|(_, connection)| connection.is_open());
-        let (_, connection) = kept.http2.iter().find(|(kept, _)| kept == origin)?;
-        Some(Found::Http2 { connection: connection.clone(), reused: true })
+        Some(Found::Http2 { connection: self.kept.http2(origin)?, reused: true })
     }
 
-    fn keep(&self, origin: Arc<Origin>, connection: Connection) {
-        if self.settings.no_connection_reuse {
-            return;
+    /// So many requests are about to be under way at once: their connections are kept for the next ones.
+    pub(crate) fn expect_at_once(&self, requests: usize) {
+        self.kept.make_room(requests);
+    }
+
+    pub(super) fn keep(&self, origin: Arc<Origin>, connection: Connection) {
+        if !self.settings.no_connection_reuse {
+            self.kept.keep_http1(origin, connection);
         }
-        let mut kept = self.lock();
-        if kept.http1.len() >= MAX_KEPT_CONNECTIONS {
-            kept.http1.remove(0);
-        }
-        kept.http1.push((origin, connection));
     }
 
-    /// A connection on which something went wrong serves nobody else; the requests that are under way on it may finish.
-    fn forget(&self, connection: &Http2) {
-        self.lock().http2.retain(|(_, kept)| !kept.is_same(connection));
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Kept> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn forget(&self, connection: &Http2) {
+        self.kept.forget(connection);
     }
 }
 
@@ -468,6 +329,51 @@ impl Drop for Doubt<'_> {
             self.client.forget(self.connection);
         }
     }
+}
+
+/// A request on its way out.
+struct Writing {
+    unsent: Unsent,
+    asks: Asks,
+    /// A body that the server is asked about before it leaves.
+    held_back: Option<Payload>,
+}
+
+/// Whether these headers ask whether the body is wanted.
+pub(super) fn expects_continue(headers: &[(String, Vec<u8>)]) -> bool {
+    headers.iter().any(|(name, value)| {
+        name.eq_ignore_ascii_case("expect") && value.trim_ascii().eq_ignore_ascii_case(b"100-continue")
+    })
+}
+
+/// Sends a request whose body may not be wanted, or takes in an answer as far as it is not read piece by piece. `Ok` says whether the whole
+/// request had left by then.
+async fn by_steps(
+    connection: &mut Connection,
+    unsent: &mut Unsent,
+    held_back: &mut Option<Payload>,
+    decoder: &mut Decoder,
+    meter: &Meter,
+) -> Result<bool, Broken> {
+    let enough = |decoder: &Decoder| decoder.is_over() || decoder.is_streaming();
+    if let Some(body) = held_back {
+        let heard = |decoder: &Decoder| decoder.is_continued() || decoder.is_answered();
+        let hearing = connection.exchange_until(unsent, decoder, meter, heard);
+        if let Ok(heard) = tokio::time::timeout(CONTINUE_TIMEOUT, hearing).await {
+            heard?;
+        }
+        if decoder.is_answered() {
+            // The body is not wanted. Whether the server waits for it nevertheless nobody can know: the connection is of no use any more.
+            if !enough(decoder) {
+                connection.exchange_until(unsent, decoder, meter, enough).await?;
+            }
+            return Ok(false);
+        }
+        meter.answer_is_to_come();
+        unsent.append(body);
+        *held_back = None;
+    }
+    connection.exchange_until(unsent, decoder, meter, enough).await
 }
 
 /// How a connection is wanted.
@@ -502,7 +408,7 @@ struct Reading<'a> {
     begun: Instant,
     exchange: &'a mut Exchange,
     meter: &'a Meter,
-    decoder: Decoder,
+    decoder: &'a mut Decoder,
 }
 
 impl Reading<'_> {

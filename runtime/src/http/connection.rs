@@ -80,6 +80,17 @@ impl Connection {
         decoder: &mut Decoder,
         meter: &Meter,
     ) -> Result<bool, Broken> {
+        self.exchange_until(unsent, decoder, meter, Decoder::is_over).await
+    }
+
+    /// As [`exchange`](Self::exchange), until so much of the answer is there. It may be called again, for more of it.
+    pub(super) async fn exchange_until(
+        &mut self,
+        unsent: &mut Unsent,
+        decoder: &mut Decoder,
+        meter: &Meter,
+        enough: impl Fn(&Decoder) -> bool,
+    ) -> Result<bool, Broken> {
         let mut write_error = None;
         poll_fn(|cx| {
             let mut sent = write_error.is_some();
@@ -96,7 +107,7 @@ impl Connection {
             }
             for _ in 0..READS_A_TURN {
                 match self.poll_read(decoder, meter, cx) {
-                    Poll::Ready(Ok(())) if decoder.is_over() => {
+                    Poll::Ready(Ok(())) if enough(decoder) => {
                         return Poll::Ready(Ok(write_error.is_none() && unsent.is_empty()));
                     }
                     Poll::Ready(Ok(())) => {}

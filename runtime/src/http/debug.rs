@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use super::client::{Exchange, Outgoing, Timings};
+use super::exchange::{Exchange, Outgoing, Timings};
 use super::h1::{Form, encode};
 use super::payload::Payload;
 
@@ -28,9 +28,8 @@ pub enum HttpDebug {
 pub(crate) fn lines(outgoing: &Outgoing, user_agent: &str, exchange: &Exchange, debug: HttpDebug) -> Vec<String> {
     let mut lines = Vec::new();
     let mut head = Vec::new();
-    let length = outgoing.body.as_ref().map(Payload::len);
     let form = Form { user_agent, proxy: None };
-    encode(&mut head, &outgoing.method, &outgoing.target, &outgoing.headers, form, length);
+    encode(&mut head, &outgoing.method, &outgoing.target, &outgoing.headers, form, outgoing.length());
     let head = String::from_utf8_lossy(&head);
     let mut sent = head.trim_end().split("\r\n");
     let request = sent.next().unwrap_or_default();
@@ -148,6 +147,8 @@ mod tests {
             discard: None,
             connect_timeout: None,
             http_version: None,
+            chunked: false,
+            streamed: false,
         }
     }
 

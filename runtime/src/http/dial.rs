@@ -9,8 +9,8 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 
-use super::client::ClientSettings;
 use super::failure::{ErrorCode, Failure};
+use super::settings::ClientSettings;
 use super::stream::{Counted, Stream};
 use super::target::Origin;
 use super::tls::{HttpVersion, TlsVersion};

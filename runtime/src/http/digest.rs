@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use digest_auth::{AuthContext, HttpMethod, Qop, WwwAuthenticateHeader};
 
-use super::client::Outgoing;
+use super::exchange::Outgoing;
 use super::h1::{Head, check_headers};
 use super::target::Origin;
 
@@ -129,6 +129,8 @@ mod tests {
             discard: None,
             connect_timeout: None,
             http_version: None,
+            chunked: false,
+            streamed: false,
         }
     }
 

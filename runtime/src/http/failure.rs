@@ -67,7 +67,7 @@ impl ErrorCode {
 }
 
 /// Why a request has no complete answer.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     /// k6's code.
     pub code: ErrorCode,

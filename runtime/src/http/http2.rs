@@ -3,12 +3,13 @@
 //! Its frames move in a task of their own: a server's pings and settings are answered while the virtual user sleeps. The task ends
 //! with the connection's last user.
 
-use std::convert::Infallible;
+mod exchange;
+
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
@@ -16,13 +17,13 @@ use h2::client::{Builder, SendRequest};
 use http::header::{self, HeaderName};
 use http::{HeaderMap, HeaderValue, Method, Request, Uri};
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
 
-use super::client::Exchange;
+pub(super) use exchange::Piecewise;
+
 use super::dial::Dialed;
 use super::failure::{ErrorCode, Failure};
-use super::h1::{Head, Notes, Wants, closed_early, too_long};
-use super::meter::Meter;
+use super::h1::{Head, Notes, closed_early};
+use super::payload::Length;
 use super::stream::{Ending, Moved};
 use super::target::Target;
 use super::tls::TlsVersion;
@@ -150,134 +151,11 @@ impl Http2 {
             _ => Broken::new(error),
         }
     }
-
-    /// Sends a request and takes in its answer.
-    pub(super) async fn exchange(
-        &self,
-        request: Request<()>,
-        body: &[Bytes],
-        wants: Wants,
-        (started, meter): (Instant, &Meter),
-        exchange: &mut Exchange,
-    ) -> Result<(), Broken> {
-        let mut sender = self.ready().await.map_err(|error| Broken { untouched: true, ..Broken::new(&error) })?;
-        exchange.timings.blocked = started.elapsed();
-        exchange.tls = self.tls();
-        exchange.remote = Some(self.remote());
-        let mut reading = Reading::new(self, meter, exchange);
-        let sent = OnceLock::new();
-        let ends = body.iter().all(Bytes::is_empty);
-        let (answer, mut upload) = sender.send_request(request, ends).map_err(|error| self.broken(&error))?;
-        let download = async {
-            let answered = answer.await.map_err(|error| self.broken(&error));
-            reading.sent = sent.get().copied();
-            let (parts, mut body) = answered?.into_parts();
-            reading.answered(parts.status.as_u16(), &parts.headers)?;
-            reading.exchange.body = self.take_in(&mut body, &parts.headers, wants).await?;
-            Ok(())
-        };
-        let upload = async {
-            // If this fails, the answer says why: a server may answer before it has read everything, and want no more of it.
-            let _ = upload_all(&mut upload, body).await;
-            let _ = sent.set(Instant::now());
-            std::future::pending::<Infallible>().await
-        };
-        tokio::select! {
-            biased;
-            never = upload => match never {},
-            result = download => result,
-        }
-    }
-
-    /// Takes in a body, as far as it is wanted.
-    async fn take_in(&self, body: &mut h2::RecvStream, headers: &HeaderMap, wants: Wants) -> Result<Bytes, Broken> {
-        let announced =
-            headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-        let keep = !wants.discard && !wants.to_head;
-        if keep && announced.unwrap_or(0) > wants.max_body_bytes as u64 {
-            return Err(too_long(wants.max_body_bytes).into());
-        }
-        let mut taken = Vec::new();
-        while let Some(piece) = body.data().await {
-            let piece = piece.map_err(|error| self.broken(&error))?;
-            // Only what was read makes room for more.
-            let _ = body.flow_control().release_capacity(piece.len());
-            if keep {
-                if taken.len() + piece.len() > wants.max_body_bytes {
-                    return Err(too_long(wants.max_body_bytes).into());
-                }
-                taken.extend_from_slice(&piece);
-            }
-            tokio::task::coop::consume_budget().await;
-        }
-        Ok(Bytes::from(taken))
-    }
 }
 
 impl From<Failure> for Broken {
     fn from(failure: Failure) -> Self {
         Self { failure, untouched: false, of_stream: false }
-    }
-}
-
-/// Sends a body as the server makes room for it.
-async fn upload_all(upload: &mut h2::SendStream<Bytes>, body: &[Bytes]) -> Result<(), h2::Error> {
-    for piece in body {
-        let mut piece = piece.clone();
-        while !piece.is_empty() {
-            upload.reserve_capacity(piece.len());
-            let room = match std::future::poll_fn(|cx| upload.poll_capacity(cx)).await {
-                Some(room) => room?,
-                // The stream is over: the answer says why.
-                None => return Ok(()),
-            };
-            upload.send_data(piece.split_to(room.min(piece.len())), false)?;
-        }
-    }
-    upload.send_data(Bytes::new(), true)
-}
-
-/// An answer on its way. However the exchange ends, what came and where the time went is in it.
-struct Reading<'a> {
-    connection: &'a Http2,
-    meter: &'a Meter,
-    exchange: &'a mut Exchange,
-    begun: Instant,
-    /// When the request had been handed over completely.
-    sent: Option<Instant>,
-    /// When the answer's head had come.
-    answered: Option<Instant>,
-}
-
-impl<'a> Reading<'a> {
-    fn new(connection: &'a Http2, meter: &'a Meter, exchange: &'a mut Exchange) -> Self {
-        Self { connection, meter, exchange, begun: Instant::now(), sent: None, answered: None }
-    }
-
-    fn answered(&mut self, status: u16, headers: &HeaderMap) -> Result<(), Failure> {
-        self.answered = Some(Instant::now());
-        self.exchange.status = status;
-        self.exchange.protocol = "HTTP/2.0";
-        self.exchange.head = head_of(status, headers)?;
-        Ok(())
-    }
-}
-
-impl Drop for Reading<'_> {
-    fn drop(&mut self) {
-        let ended = Instant::now();
-        let sent = self.sent.unwrap_or(self.answered.unwrap_or(ended));
-        let answered = self.answered.unwrap_or(ended).max(sent);
-        let timings = &mut self.exchange.timings;
-        timings.sending = sent.saturating_duration_since(self.begun);
-        timings.waiting = answered.saturating_duration_since(sent);
-        timings.receiving = ended.saturating_duration_since(answered);
-        let (sent, received) = (self.connection.moved().take_sent(), self.connection.moved().take_received());
-        self.exchange.bytes_sent += sent;
-        self.exchange.bytes_received += received;
-        // Whoever cuts the exchange off reads it here.
-        self.meter.wrote(usize::try_from(sent).unwrap_or(usize::MAX), self.meter.now_ns());
-        self.meter.read(usize::try_from(received).unwrap_or(usize::MAX));
     }
 }
 
@@ -313,7 +191,7 @@ pub(super) fn request(
     target: &Target,
     headers: &[(String, Vec<u8>)],
     user_agent: &str,
-    length: Option<usize>,
+    length: impl Into<Length>,
 ) -> Result<Request<()>, Failure> {
     let mut request = Request::new(());
     *request.method_mut() = method.clone();
@@ -339,8 +217,8 @@ pub(super) fn request(
     {
         map.insert(header::AUTHORIZATION, HeaderValue::from_str(credentials).map_err(|error| invalid(&error))?);
     }
-    let expects_body = matches!(*method, Method::POST | Method::PUT | Method::PATCH);
-    if let Some(length) = length.filter(|length| *length > 0).or(expects_body.then_some(0)) {
+    // What is sent in chunks over HTTP/1.1 has no length here either.
+    if let Length::Known(length) = length.into().announced(method) {
         map.insert(header::CONTENT_LENGTH, length.into());
     }
     let scheme = if target.origin.tls { "https" } else { "http" };

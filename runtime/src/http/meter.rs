@@ -67,6 +67,22 @@ impl Meter {
         }
     }
 
+    /// Something left that is not counted here.
+    pub(super) fn left(&self) {
+        self.first_write_ns.store(self.now_ns(), Relaxed);
+    }
+
+    /// Takes over what somebody else counted.
+    pub(super) fn note(&self, written: u64, read: u64) {
+        self.bytes_written.fetch_add(written, Relaxed);
+        self.bytes_read.fetch_add(read, Relaxed);
+    }
+
+    /// What was read so far was not the answer: its first byte is still to come.
+    pub(super) fn answer_is_to_come(&self) {
+        self.first_read_ns.store(0, Relaxed);
+    }
+
     pub(super) fn now_ns(&self) -> u64 {
         u64::try_from(self.epoch.elapsed().as_nanos()).unwrap_or(u64::MAX).max(1)
     }

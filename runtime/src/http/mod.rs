@@ -12,10 +12,14 @@ mod deadline;
 pub(crate) mod debug;
 pub(crate) mod dial;
 mod digest;
+pub(crate) mod event_stream;
+mod exchange;
 mod failure;
 mod h1;
 mod hosts;
 pub(crate) mod http2;
+mod incoming;
+mod kept;
 mod meter;
 mod payload;
 mod proxy;
@@ -24,8 +28,11 @@ mod redirect;
 mod resolver;
 #[cfg(test)]
 mod secure_tests;
+mod settings;
 mod statuses;
 pub(crate) mod stream;
+#[cfg(test)]
+mod streaming_tests;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -35,22 +42,25 @@ mod unsent;
 
 pub use addresses::{AddressBlocks, LocalAddresses};
 pub(crate) use client::DEFAULT_TIMEOUT;
-pub use client::{Client, ClientSettings, Exchange, Lane, Outgoing, Timings};
+pub use client::{Client, Lane};
 pub(crate) use coding::{Coding, decode, encode, listed};
 pub(crate) use cookies::{Jar, Refused};
 pub use debug::HttpDebug;
 pub(crate) use digest::{Credentials, Nonces};
+pub use exchange::{Exchange, Outgoing, Timings};
 pub use failure::{ErrorCode, Failure};
 #[cfg(feature = "fuzzing")]
 pub(crate) use h1::{Decoder, Wants};
 pub(crate) use h1::{Form, check_headers, encode as encode_head};
 pub use h1::{Head, Notes};
 pub use hosts::{HostPatterns, Hosts};
+pub(crate) use incoming::Piece;
 pub(crate) use meter::Meter;
 pub use payload::Payload;
 pub use proxy::Proxy;
 pub use rate_limit::RateLimit;
 pub(crate) use redirect::{destination, readdress};
 pub use resolver::{DnsOptions, Policy, Resolver, Select};
+pub use settings::ClientSettings;
 pub use statuses::Statuses;
 pub use target::{Origin, Target, TargetError};

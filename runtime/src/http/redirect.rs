@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::Method;
 use url::Url;
 
-use super::client::Outgoing;
+use super::exchange::Outgoing;
 use super::h1::Head;
 use super::target::Target;
 
@@ -103,6 +103,8 @@ mod tests {
             discard: None,
             connect_timeout: None,
             http_version: None,
+            chunked: false,
+            streamed: false,
         }
     }
 

@@ -45,6 +45,8 @@ pub(super) fn get(url: &str) -> Outgoing {
         discard: None,
         connect_timeout: None,
         http_version: None,
+        chunked: false,
+        streamed: false,
     }
 }
 

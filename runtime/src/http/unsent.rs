@@ -32,29 +32,31 @@ pub(super) struct Unsent {
 }
 
 impl Unsent {
-    /// A request with this body; `encode` appends its head.
-    pub(super) fn new<T>(body: Option<&Payload>, encode: impl FnOnce(&mut Vec<u8>) -> T) -> (Self, T) {
+    /// A request without a body; `encode` appends its head.
+    pub(super) fn new<T>(encode: impl FnOnce(&mut Vec<u8>) -> T) -> (Self, T) {
         let mut head = SPARE.take();
         head.clear();
         let encoded = encode(&mut head);
-        let mut unsent = Self { head, left: 0, body: Bytes::new(), rest: None };
+        (Self { head, left: 0, body: Bytes::new(), rest: None }, encoded)
+    }
+
+    /// The body follows, behind the head or when that has left.
+    pub(super) fn append(&mut self, body: &Payload) {
         match body {
-            None => {}
-            Some(Payload::One(body)) if body.len() <= COPIED_BODY_BYTES => unsent.head.extend_from_slice(body),
-            Some(Payload::One(body)) => unsent.body = body.clone(),
-            Some(Payload::Pieces(pieces)) => {
+            Payload::One(body) if body.len() <= COPIED_BODY_BYTES => self.head.extend_from_slice(body),
+            Payload::One(body) => self.body = body.clone(),
+            Payload::Pieces(pieces) => {
                 let mut room = COPIED_BODY_BYTES;
                 let small = |piece: &&Bytes| {
                     let fits = piece.len() <= room;
                     room = room.saturating_sub(piece.len());
                     fits
                 };
-                let copied = pieces.iter().take_while(small).map(|piece| unsent.head.extend_from_slice(piece)).count();
-                unsent.rest = Some((Arc::clone(pieces), copied));
-                unsent.next_piece();
+                let copied = pieces.iter().take_while(small).map(|piece| self.head.extend_from_slice(piece)).count();
+                self.rest = Some((Arc::clone(pieces), copied));
+                self.next_piece();
             }
         }
-        (unsent, encoded)
     }
 
     /// Goes on to the next piece that has anything in it.
@@ -104,7 +106,8 @@ mod tests {
 
     /// What leaves when at most `most` bytes leave at a time.
     fn sent(body: &Payload, most: usize) -> Vec<u8> {
-        let (mut unsent, ()) = Unsent::new(Some(body), |out| out.extend_from_slice(b"head"));
+        let (mut unsent, ()) = Unsent::new(|out| out.extend_from_slice(b"head"));
+        unsent.append(body);
         let mut left = Vec::new();
         while !unsent.is_empty() {
             let (head, rest) = unsent.parts();
@@ -122,6 +125,21 @@ mod tests {
         for (length, most) in [(3, 2), (COPIED_BODY_BYTES, 7), (COPIED_BODY_BYTES + 1, 1_000), (1 << 20, 50_000)] {
             let body: Bytes = (0..length).map(|byte| byte as u8).collect::<Vec<_>>().into();
             assert_eq!(sent(&Payload::One(body.clone()), most), [b"head", &body[..]].concat());
+        }
+    }
+
+    #[test]
+    fn a_body_may_follow_when_the_head_has_left() {
+        for length in [3, COPIED_BODY_BYTES + 1] {
+            let (mut unsent, ()) = Unsent::new(|out| out.extend_from_slice(b"head"));
+            unsent.advance(4);
+            assert!(unsent.is_empty());
+            let body = Bytes::from(vec![b'x'; length]);
+            unsent.append(&Payload::One(body.clone()));
+            let (head, rest) = unsent.parts();
+            assert_eq!([head, rest].concat(), body);
+            unsent.advance(length);
+            assert!(unsent.is_empty());
         }
     }
 

@@ -186,6 +186,12 @@ pub mod builtin {
         GRPC_STREAMS_MSGS_SENT = "grpc_streams_msgs_sent", Counter, Default;
         /// Messages received on gRPC streams.
         GRPC_STREAMS_MSGS_RECEIVED = "grpc_streams_msgs_received", Counter, Default;
+        /// Server-Sent Events that came.
+        SSE_EVENTS = "sse_events", Counter, Default;
+        /// From a request to the first event of its answer.
+        SSE_FIRST_EVENT = "sse_first_event", Trend, Time;
+        /// From one event of a stream to the next.
+        SSE_EVENT_GAP = "sse_event_gap", Trend, Time;
     }
 }
 
@@ -207,7 +213,7 @@ mod tests {
     fn built_in_numbers_match_their_place() {
         assert_eq!(builtin::ALL[builtin::HTTP_REQS.index()].0, "http_reqs");
         let last = builtin::ALL.last().unwrap();
-        assert_eq!(builtin::ALL[builtin::GRPC_STREAMS_MSGS_RECEIVED.index()], *last);
+        assert_eq!(builtin::ALL[builtin::SSE_EVENT_GAP.index()], *last);
         assert!(builtin::ALL.iter().all(|(name, ..)| is_valid_name(name)));
     }
 }

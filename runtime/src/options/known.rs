@@ -301,6 +301,22 @@ pub const OPTIONS: &[KnownOption] = &[
         "Keeps a virtual user's cookies from one iteration to the next.",
     ),
     yes(
+        "batch",
+        "BATCH",
+        Some("--batch"),
+        Shape::Positive,
+        "20",
+        "Requests of one batch (`http::batch`) that are under way at once.",
+    ),
+    yes(
+        "batchPerHost",
+        "BATCH_PER_HOST",
+        Some("--batch-per-host"),
+        Shape::Count,
+        "6",
+        "Those of them to one host; 0 for no limit.",
+    ),
+    yes(
         "discardResponseBodies",
         "DISCARD_RESPONSE_BODIES",
         Some("--discard-response-bodies"),
@@ -461,14 +477,6 @@ pub const OPTIONS: &[KnownOption] = &[
         "Addresses to call from, one for each virtual user in turn: addresses, ranges and networks, with commas.",
     ),
     yes("noUsageReport", "NO_USAGE_REPORT", None, Shape::Bool, "true", "No effect: this program reports to nobody."),
-    not_yet("batch", "BATCH", &["20"], "Requests of one batch at once.", "there are no batches: leave it out"),
-    not_yet(
-        "batchPerHost",
-        "BATCH_PER_HOST",
-        &["6", "0"],
-        "Requests of one batch to one host at once.",
-        "there are no batches: leave it out",
-    ),
     not_yet(
         "executionSegment",
         "EXECUTION_SEGMENT",

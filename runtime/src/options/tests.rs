@@ -300,7 +300,6 @@ fn thresholds_have_a_short_and_a_long_form() {
 #[test]
 fn what_this_version_does_not_do_is_never_ignored() {
     let cases = [
-        json!({"batch": 5}),
         json!({"executionSegment": "0:1/2"}),
         json!({"ext": {"loadimpact": {"projectID": 1}}}),
         json!({"cloud": {"projectID": 1}}),
@@ -308,7 +307,6 @@ fn what_this_version_does_not_do_is_never_ignored() {
     ];
     let errors: Vec<String> = cases.iter().map(|case| error(case.clone())).collect();
     insta::assert_snapshot!(errors.join("\n"), @r#"
-    batch: 5 is not supported by this version; there are no batches: leave it out
     executionSegment: "0:1/2" is not supported by this version; leave it out, and use --scale-load for a smaller load
     ext: {"loadimpact":{"projectID":1}} is not supported by this version; leave it out: the test runs on this machine
     cloud: {"projectID":1} is not supported by this version; leave it out: the test runs on this machine
@@ -345,8 +343,7 @@ fn expected_statuses_are_statuses_or_ranges() {
 #[test]
 fn what_changes_nothing_is_taken_and_leaves_nothing() {
     let harmless = json!({
-        "ext": {}, "batch": 20, "batchPerHost": 6,
-        "paused": null, "tags": null,
+        "ext": {}, "paused": null, "tags": null,
     });
     assert_eq!(options(harmless), Options::default());
 }
@@ -431,7 +428,7 @@ fn errors_name_the_variable() {
         &[("K6_TAGS", "team")],
         &[("K6_THRESHOLDS", "p(95)<5")],
         &[("FLASHCROWD_SCENARIOS", "{\"a\": {\"executor\": \"constant-vus\"}}")],
-        &[("K6_BATCH", "5")],
+        &[("K6_BATCH", "0")],
         &[("K6_DURATION", "5s"), ("FLASHCROWD_ITERATIONS", "5"), ("K6_STAGES", "5s:1")],
         &[("FLASHCROWD_VUZ", "5")],
         &[("FLASHCROWD_QQ", "5")],
@@ -447,7 +444,7 @@ fn errors_name_the_variable() {
     K6_TAGS: "team" lacks a colon; write name:value, with commas between several
     K6_THRESHOLDS: "p(95)<5" is not JSON (expected value at line 1 column 1); write an object
     FLASHCROWD_SCENARIOS.a.duration: is missing; give for how long to run, such as 30s
-    K6_BATCH: 5 is not supported by this version; there are no batches: leave it out
+    K6_BATCH: 0 is not a positive whole number; give 1 or more
     K6_STAGES: stands beside K6_DURATION, and either says how the load runs; keep one of them
     FLASHCROWD_VUZ: unknown variable; did you mean `FLASHCROWD_VUS`?
     FLASHCROWD_QQ: unknown variable; did you mean `FLASHCROWD_VUS`?

@@ -116,6 +116,8 @@ pub(super) fn of_plan(plan: &Plan, surroundings: Surroundings) -> TestContext {
             max_redirects: plan.max_redirects,
             keep_cookies: plan.no_cookies_reset,
             files: Arc::new(files),
+            batch: plan.batch,
+            batch_per_host: plan.batch_per_host,
         },
         scenarios: plan.scenarios.iter().map(scenario).collect(),
         modules,

@@ -24,6 +24,7 @@ mod scenarios;
 mod sdk;
 mod shapes;
 mod stalling;
+mod streams;
 #[expect(dead_code, reason = "the fault suite uses the rest")]
 mod support;
 mod websocket;

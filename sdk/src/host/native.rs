@@ -146,7 +146,7 @@ pub(crate) mod http {
     }
 
     #[cfg_attr(not(test), expect(dead_code, reason = "nobody reads what is not sent"))]
-    #[derive(Debug)]
+    #[derive(Clone, Debug)]
     pub(crate) struct Request<'a> {
         pub(crate) method: Method<'a>,
         pub(crate) url: &'a str,
@@ -166,6 +166,7 @@ pub(crate) mod http {
         pub(crate) connect_timeout_ns: u64,
         pub(crate) digest: Option<(String, String)>,
         pub(crate) compression: Vec<String>,
+        pub(crate) chunked: bool,
     }
 
     #[derive(Debug)]
@@ -219,6 +220,10 @@ pub(crate) mod http {
         pub(crate) fn set_compression(&self, codings: &[&str]) -> Result<(), String> {
             self.said().compression = codings.iter().map(|coding| (*coding).to_owned()).collect();
             Ok(())
+        }
+
+        pub(crate) fn set_chunked(&self, chunked: bool) {
+            self.said().chunked = chunked;
         }
 
         pub(crate) fn said(&self) -> std::sync::MutexGuard<'_, Said> {
@@ -350,6 +355,14 @@ pub(crate) mod http {
         pub(crate) static SENT: std::cell::RefCell<Vec<Sent>> = const { std::cell::RefCell::new(Vec::new()) };
     }
 
+    pub(crate) fn send_all(requests: &[(Request<'_>, Option<&Body>, Option<&Params>)]) -> Vec<Reply> {
+        let send = |(request, body, params): &(Request<'_>, Option<&Body>, Option<&Params>)| match body {
+            None => send(request.clone(), *params),
+            Some(body) => send_body(request.clone(), body, *params),
+        };
+        requests.iter().map(send).collect()
+    }
+
     #[cfg_attr(not(test), expect(unused_variables, reason = "there is nobody to send it"))]
     pub(crate) fn send(request: Request<'_>, params: Option<&Params>) -> Reply {
         #[cfg(test)]
@@ -364,6 +377,114 @@ pub(crate) mod http {
             });
         });
         Reply { status: 0, error_code: 1000, response: Response { url: request.url.to_owned() } }
+    }
+}
+
+pub(crate) mod streaming {
+    use super::http::{Body, Params, Request, Timings};
+
+    #[expect(dead_code, reason = "nothing is ever late, or comes at all but in tests")]
+    pub(crate) enum Piece {
+        Bytes(Vec<u8>),
+        End,
+        Late,
+        Failed,
+    }
+
+    pub(crate) struct AnswerStream {
+        url: String,
+        #[cfg(test)]
+        pieces: std::cell::RefCell<Vec<Vec<u8>>>,
+    }
+
+    /// What the next stream gives, for this crate's own tests.
+    #[cfg(test)]
+    pub(crate) fn script(pieces: &[&str]) {
+        SCRIPT.set(pieces.iter().rev().map(|piece| piece.as_bytes().to_vec()).collect());
+    }
+
+    #[cfg(test)]
+    std::thread_local! {
+        static SCRIPT: std::cell::RefCell<Vec<Vec<u8>>> = const { std::cell::RefCell::new(Vec::new()) };
+    }
+
+    pub(crate) fn open(request: Request<'_>, _body: Option<&Body>, _params: Option<&Params>) -> AnswerStream {
+        AnswerStream {
+            url: request.url.to_owned(),
+            #[cfg(test)]
+            pieces: std::cell::RefCell::new(SCRIPT.take()),
+        }
+    }
+
+    impl AnswerStream {
+        pub(crate) fn status(&self) -> u16 {
+            0
+        }
+
+        pub(crate) fn error_code(&self) -> u16 {
+            1000
+        }
+
+        pub(crate) fn error(&self) -> Option<String> {
+            Some("there is no runtime that could send it".to_owned())
+        }
+
+        pub(crate) fn header(&self, _name: &str) -> Option<Vec<u8>> {
+            None
+        }
+
+        pub(crate) fn headers(&self) -> Vec<(String, Vec<u8>)> {
+            Vec::new()
+        }
+
+        pub(crate) fn url(&self) -> String {
+            self.url.clone()
+        }
+
+        pub(crate) fn protocol(&self) -> String {
+            String::new()
+        }
+
+        pub(crate) fn timings(&self) -> Timings {
+            Timings::default()
+        }
+
+        pub(crate) fn read(&self, _nanoseconds: u64) -> Piece {
+            #[cfg(test)]
+            return self.pieces.borrow_mut().pop().map_or(Piece::End, Piece::Bytes);
+            #[cfg(not(test))]
+            Piece::Failed
+        }
+
+        pub(crate) fn close(&self) {}
+    }
+}
+
+pub(crate) mod events {
+    use super::http::{Body, Params, Request};
+    use super::streaming::AnswerStream;
+
+    pub(crate) struct Event {
+        pub(crate) id: String,
+        pub(crate) kind: String,
+        pub(crate) data: String,
+        pub(crate) retry: Option<u64>,
+    }
+
+    #[expect(dead_code, reason = "nothing ever comes")]
+    pub(crate) enum Outcome {
+        Event(Event),
+        End,
+        Late,
+        Failed,
+    }
+
+    pub(crate) fn open(request: Request<'_>, body: Option<&Body>, params: Option<&Params>) -> AnswerStream {
+        super::streaming::open(request, body, params)
+    }
+
+    pub(crate) fn next(_stream: &AnswerStream, _nanoseconds: u64) -> Outcome {
+        Outcome::Failed
     }
 }
 

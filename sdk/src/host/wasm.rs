@@ -18,7 +18,7 @@ wit_bindgen::generate!({
 #[cfg(feature = "grpc")]
 pub(crate) use self::flashcrowd::scenario::grpc;
 pub(crate) use self::flashcrowd::scenario::{
-    checks, data, env, execution, groups, http, log, metrics, random, shared, timer, websocket,
+    checks, data, env, events, execution, groups, http, log, metrics, random, shared, streaming, timer, websocket,
 };
 
 struct Module;

@@ -33,6 +33,7 @@ pub(crate) struct Rare {
     /// User and password.
     pub(crate) digest: Option<(String, String)>,
     pub(crate) compression: Vec<String>,
+    pub(crate) chunked: bool,
 }
 
 /// What a combination is told apart by. A set of tags has one handle.
@@ -90,6 +91,11 @@ impl Spec<'_> {
         })
     }
 
+    /// Parameters that say this and belong to nobody else.
+    pub(crate) fn make_own(&self) -> Params {
+        self.make(tags::intern(&self.tags))
+    }
+
     fn make(&self, tags: u32) -> Params {
         let params = Params::new();
         if self.timeout_ns != 0 {
@@ -130,6 +136,9 @@ impl Rare {
             && let Err(error) = params.set_compression(&codings)
         {
             panic!("{error}");
+        }
+        if self.chunked {
+            params.set_chunked(true);
         }
     }
 }

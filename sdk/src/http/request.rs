@@ -73,14 +73,14 @@ pub fn request<'a>(method: &'a str, url: impl Into<Url<'a>>) -> Request<'a> {
 #[must_use = "a request does nothing until it is sent"]
 pub struct Request<'a> {
     method: Method<'a>,
-    url: Url<'a>,
+    pub(super) url: Url<'a>,
     headers: Vec<(Cow<'a, str>, Cow<'a, str>)>,
     body: Option<Cow<'a, [u8]>>,
     /// The body, if it is of several pieces.
     pieces: Vec<Piece<'a>>,
     /// The body's type, which a `Content-Type` header replaces.
     content_type: Option<Cow<'static, str>>,
-    spec: Spec<'a>,
+    pub(super) spec: Spec<'a>,
 }
 
 impl<'a> Request<'a> {
@@ -329,39 +329,85 @@ impl<'a> Request<'a> {
         self.header("Authorization", credentials)
     }
 
+    /// Sends the body in chunks (`Transfer-Encoding: chunked`) instead of saying its length first. Over HTTP/2 it has no `Content-Length`.
+    pub fn chunked(mut self) -> Self {
+        self.spec.rarely().chunked = true;
+        self
+    }
+
+    /// Asks the server whether it wants the body (`Expect: 100-continue`): the body is sent when the server says so, or when it says nothing for a
+    /// second. An answer in its place, such as 401, 413 or 417, is the answer, and the body is never sent.
+    ///
+    /// The time until the body leaves counts as sending.
+    pub fn expect_continue(self) -> Self {
+        self.header("Expect", "100-continue")
+    }
+
     /// Sends the request and waits for the whole answer.
     ///
     /// # Panics
     /// If the URL begins with `/` and there is no environment variable `BASE_URL`.
     #[track_caller]
     pub fn send(&self) -> Response {
-        let url = resolve(&self.url.text);
-        let content_type = self
-            .content_type
-            .as_deref()
-            .filter(|_| !self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")));
-        let headers = content_type
-            .map(|value| ("Content-Type", value))
-            .into_iter()
-            .chain(self.headers.iter().map(|(name, value)| (&**name, &**value)))
-            .map(|(name, value)| (name, value.as_bytes()));
-        let request = |headers: &[(&str, &[u8])]| {
-            let request = host::Request { method: self.method.clone(), url: &url, headers, body: self.body.as_deref() };
-            if self.pieces.is_empty() {
-                return self.with_params(|params| host::send(request, params));
-            }
-            let body = assemble(&self.pieces);
-            self.with_params(|params| host::send_body(request, &body, params))
+        Response::new(self.ask(|request, body, params| match body {
+            None => host::send(request, params),
+            Some(body) => host::send_body(request, body, params),
+        }))
+    }
+
+    /// Hands the request to whoever sends it, with its body if that is of several pieces.
+    #[track_caller]
+    pub(super) fn ask<R>(
+        &self,
+        ask: impl FnOnce(host::Request<'_>, Option<&host::Body>, Option<&host::Params>) -> R,
+    ) -> R {
+        let url = self.address();
+        let headers = self.all_headers();
+        let ask = |headers: &[(&str, &[u8])]| {
+            let request = self.lent(&url, headers);
+            let body = self.assembled();
+            self.with_params(|params| ask(request, body.as_ref(), params))
         };
         // Few headers need no allocation.
         let mut few: [(&str, &[u8]); 8] = [("", &[]); 8];
-        let count = self.headers.len() + usize::from(content_type.is_some());
-        Response::new(if count <= few.len() {
+        let count = self.headers.len() + usize::from(self.own_content_type().is_some());
+        if count <= few.len() {
             few.iter_mut().zip(headers).for_each(|(slot, header)| *slot = header);
-            request(&few[..count])
+            ask(&few[..count])
         } else {
-            request(&headers.collect::<Vec<_>>())
-        })
+            ask(&headers.collect::<Vec<_>>())
+        }
+    }
+
+    /// The whole URL.
+    #[track_caller]
+    pub(super) fn address(&self) -> Cow<'_, str> {
+        resolve(&self.url.text)
+    }
+
+    /// The headers, with the body's type unless there is one.
+    pub(super) fn all_headers(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.own_content_type()
+            .map(|value| ("Content-Type", value))
+            .into_iter()
+            .chain(self.headers.iter().map(|(name, value)| (&**name, &**value)))
+            .map(|(name, value)| (name, value.as_bytes()))
+    }
+
+    fn own_content_type(&self) -> Option<&str> {
+        self.content_type
+            .as_deref()
+            .filter(|_| !self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")))
+    }
+
+    /// As the runtime takes it.
+    pub(super) fn lent<'r>(&'r self, url: &'r str, headers: &'r [(&'r str, &'r [u8])]) -> host::Request<'r> {
+        host::Request { method: self.method.clone(), url, headers, body: self.body.as_deref() }
+    }
+
+    /// The body, if it is of several pieces.
+    pub(super) fn assembled(&self) -> Option<host::Body> {
+        (!self.pieces.is_empty()).then(|| assemble(&self.pieces))
     }
 
     fn with_params<R>(&self, send: impl FnOnce(Option<&host::Params>) -> R) -> R {

@@ -110,16 +110,7 @@ impl Response {
     /// ```
     #[must_use]
     pub fn timings(&self) -> Timings {
-        let timings = self.held.timings();
-        Timings {
-            blocked: Duration::from_nanos(timings.blocked),
-            connecting: Duration::from_nanos(timings.connecting),
-            tls_handshaking: Duration::from_nanos(timings.tls_handshaking),
-            sending: Duration::from_nanos(timings.sending),
-            waiting: Duration::from_nanos(timings.waiting),
-            receiving: Duration::from_nanos(timings.receiving),
-            duration: Duration::from_nanos(timings.sending + timings.waiting + timings.receiving),
-        }
+        self.held.timings().into()
     }
 
     /// The cookies that this answer sets. What the virtual user holds by now is [`cookies`](super::cookies).
@@ -183,8 +174,22 @@ impl fmt::Debug for Response {
 }
 
 /// Header values are bytes; what is not UTF-8 becomes `�`.
-fn into_text(bytes: Vec<u8>) -> String {
+pub(super) fn into_text(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+}
+
+impl From<host::Timings> for Timings {
+    fn from(timings: host::Timings) -> Self {
+        Self {
+            blocked: Duration::from_nanos(timings.blocked),
+            connecting: Duration::from_nanos(timings.connecting),
+            tls_handshaking: Duration::from_nanos(timings.tls_handshaking),
+            sending: Duration::from_nanos(timings.sending),
+            waiting: Duration::from_nanos(timings.waiting),
+            receiving: Duration::from_nanos(timings.receiving),
+            duration: Duration::from_nanos(timings.sending + timings.waiting + timings.receiving),
+        }
+    }
 }
 
 /// Where a request's time went.

@@ -1,5 +1,6 @@
 //! `flashcrowd:scenario/http`.
 
+mod batch;
 mod body;
 mod cookies;
 mod params;
@@ -12,6 +13,7 @@ pub use body::Body;
 pub use params::Params;
 pub(crate) use params::Rare;
 pub use response::Response;
+pub(super) use response::timings;
 
 use super::bindings::flashcrowd::scenario::http;
 use super::journey::{Arrival, Counting, Journey, Label};
@@ -29,18 +31,31 @@ impl http::Host for VuState {
         mut request: http::Request,
         params: Option<Resource<Params>>,
     ) -> wasmtime::Result<http::Reply> {
-        let body = request.body.take().map(Into::into);
-        self.send_payload(request, body, params).await
+        let arrival = match self.prepared(&mut request, None, params.as_ref())? {
+            Prepared::Ready(journey) => self.flight.send(journey).await,
+            Prepared::Refused(arrival) => *arrival,
+        };
+        self.reply(arrival, &request.url)
     }
 
     async fn send_body(
         &mut self,
-        request: http::Request,
+        mut request: http::Request,
         body: Resource<Body>,
         params: Option<Resource<Params>>,
     ) -> wasmtime::Result<http::Reply> {
-        let body = self.table.get(&body)?.payload();
-        self.send_payload(request, Some(body), params).await
+        let arrival = match self.prepared(&mut request, Some(&body), params.as_ref())? {
+            Prepared::Ready(journey) => self.flight.send(journey).await,
+            Prepared::Refused(arrival) => *arrival,
+        };
+        self.reply(arrival, &request.url)
+    }
+
+    async fn send_all(
+        &mut self,
+        requests: Vec<(http::Request, Option<Resource<Body>>, Option<Resource<Params>>)>,
+    ) -> wasmtime::Result<Vec<http::Reply>> {
+        self.send_batch(requests).await
     }
 
     fn set_expected_statuses(&mut self, ranges: Vec<(u16, u16)>) -> wasmtime::Result<()> {
@@ -65,18 +80,27 @@ impl http::Host for VuState {
     }
 }
 
+/// A request of the module, looked at.
+pub(super) enum Prepared {
+    /// It can be sent.
+    Ready(Box<Journey>),
+    /// It cannot, and that is counted.
+    Refused(Box<Arrival>),
+}
+
 impl VuState {
-    /// Sends a request with this body, and waits for what comes of it.
-    async fn send_payload(
-        &mut self,
-        request: http::Request,
-        body: Option<Payload>,
-        params: Option<Resource<Params>>,
-    ) -> wasmtime::Result<http::Reply> {
+    /// Looks at a request; what it sends is taken out of it, except for a body that is given beside it.
+    #[inline]
+    pub(super) fn prepared(
+        &self,
+        request: &mut http::Request,
+        body: Option<&Resource<Body>>,
+        params: Option<&Resource<Params>>,
+    ) -> wasmtime::Result<Prepared> {
         if matches!(self.position, Position::Describe) {
             wasmtime::bail!("`describe` has no network: move the request into `setup` or the scenario function");
         }
-        let params = match &params {
+        let params = match params {
             Some(params) => self.table.get(params)?,
             None => &Params::NONE,
         };
@@ -98,14 +122,18 @@ impl VuState {
                 let symbol = self.shard.cached(|cache, _| cache.symbol(INVALID_URL));
                 let tags = counting.tags(&self.shard, INVALID_URL, symbol);
                 let failure = Failure { code: ErrorCode::INVALID_URL, tag: error.tag(), text: error.to_string() };
-                return self.reply(counting.unsent(&self.shard, tags, failure, None), &request.url);
+                return Ok(Prepared::Refused(Box::new(counting.unsent(&self.shard, tags, failure, None))));
             }
         };
         let tags = counting.tags(&self.shard, &target.url, url_symbol);
         let refused = match (method, check_headers(&request.headers)) {
             (Some(method), Ok(())) => {
-                let headers = request.headers;
-                let discard = rare.as_ref().and_then(|rare| rare.discard);
+                let headers = std::mem::take(&mut request.headers);
+                let body = match body {
+                    None => request.body.take().map(Payload::from),
+                    Some(body) => Some(self.table.get(body)?.payload()),
+                };
+                let (discard, chunked) = rare.as_ref().map_or((None, false), |rare| (rare.discard, rare.chunked));
                 let outgoing = Outgoing {
                     target,
                     method,
@@ -115,11 +143,12 @@ impl VuState {
                     discard,
                     connect_timeout: rare.as_ref().and_then(|rare| rare.connect_timeout),
                     http_version: None,
+                    chunked,
+                    streamed: false,
                 };
-                let room = self.memory.max_bytes().saturating_sub(self.held_bytes);
-                let shower = self.shower();
-                let arrival = self.flight.send(Journey { outgoing, tags, counting, rare, room, shower }).await;
-                return self.reply(arrival, &request.url);
+                let (room, shower) = (self.room(), self.shower());
+                let journey = Journey { outgoing, tags, counting, rare, room, shower };
+                return Ok(Prepared::Ready(Box::new(journey)));
             }
             (None, _) => Failure::new(
                 ErrorCode::OTHER,
@@ -128,23 +157,18 @@ impl VuState {
             ),
             (_, Err(failure)) => failure,
         };
-        self.reply(counting.unsent(&self.shard, tags, refused, Some(target)), &request.url)
+        Ok(Prepared::Refused(Box::new(counting.unsent(&self.shard, tags, refused, Some(target)))))
+    }
+
+    /// Bytes of answers that the instance may still hold.
+    pub(super) fn room(&self) -> usize {
+        self.memory.max_bytes().saturating_sub(self.held_bytes)
     }
 
     /// Hands what came of a request to the module. Its samples are recorded already.
     fn reply(&mut self, arrival: Arrival, url: &str) -> wasmtime::Result<http::Reply> {
-        self.tell_failure(&arrival);
-        if let Some(most) = arrival.limit_reached {
-            self.warn_once(&format!(
-                "a request was redirected {most} times (maxRedirects), and its last redirect is taken as the answer"
-            ));
-        }
-        if self.test().throw
-            && let Some(failure) = &arrival.exchange.failure
-        {
-            self.departure = Some(Departure::FailIteration(format!("request failed: {}", failure.text)));
-            wasmtime::bail!("request failed");
-        }
+        self.tell_problems(&arrival);
+        self.throw(&arrival)?;
         let (status, error_code) = (arrival.exchange.status, arrival.error_code.0);
         let response = Response::new(arrival, url);
         self.held_bytes += response.held_bytes();
@@ -152,9 +176,25 @@ impl VuState {
         Ok(http::Reply { status, error_code, response })
     }
 
+    /// With `throw`, a request that failed ends the iteration.
+    pub(super) fn throw(&mut self, arrival: &Arrival) -> wasmtime::Result<()> {
+        if self.test().throw
+            && let Some(failure) = &arrival.exchange.failure
+        {
+            self.departure = Some(Departure::FailIteration(format!("request failed: {}", failure.text)));
+            wasmtime::bail!("request failed");
+        }
+        Ok(())
+    }
+
     /// The first refused call to a host prints the flag that would allow it, and the first failure of a kind its whole story;
     /// all are counted.
-    fn tell_failure(&self, arrival: &Arrival) {
+    pub(super) fn tell_problems(&self, arrival: &Arrival) {
+        if let Some(most) = arrival.limit_reached {
+            self.warn_once(&format!(
+                "a request was redirected {most} times (maxRedirects), and its last redirect is taken as the answer"
+            ));
+        }
         let Some(failure) = &arrival.exchange.failure else { return };
         let problems = &self.test().problems;
         let refused = matches!(failure.code, ErrorCode::BLOCKED_ADDRESS | ErrorCode::BLOCKED_HOST);

@@ -35,6 +35,7 @@ pub(crate) struct Rare {
     pub(crate) digest: Option<Arc<Credentials>>,
     /// In the order in which they are applied.
     pub(crate) compression: Vec<Coding>,
+    pub(crate) chunked: bool,
 }
 
 impl Params {
@@ -117,6 +118,11 @@ impl http::HostParams for VuState {
             Err(error) => return Ok(Err(error)),
         }
         Ok(Ok(()))
+    }
+
+    fn set_chunked(&mut self, params: Resource<Params>, chunked: bool) -> wasmtime::Result<()> {
+        self.rarely(&params)?.chunked = chunked;
+        Ok(())
     }
 
     fn drop(&mut self, params: Resource<Params>) -> wasmtime::Result<()> {

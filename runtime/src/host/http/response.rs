@@ -55,6 +55,20 @@ impl Response {
     }
 }
 
+/// As the module sees them.
+pub(in crate::host) fn timings(timings: &Timings) -> http::Timings {
+    let Timings { blocked, connecting, tls_handshaking, sending, waiting, receiving, .. } = *timings;
+    let ns = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+    http::Timings {
+        blocked: ns(blocked),
+        connecting: ns(connecting),
+        tls_handshaking: ns(tls_handshaking),
+        sending: ns(sending),
+        waiting: ns(waiting),
+        receiving: ns(receiving),
+    }
+}
+
 impl http::HostResponse for VuState {
     fn header(&mut self, response: Resource<Response>, name: String) -> wasmtime::Result<Option<Vec<u8>>> {
         Ok(self.table.get(&response)?.head.get(&name).map(<[u8]>::to_vec))
@@ -69,17 +83,7 @@ impl http::HostResponse for VuState {
     }
 
     fn timings(&mut self, response: Resource<Response>) -> wasmtime::Result<http::Timings> {
-        let Timings { blocked, connecting, tls_handshaking, sending, waiting, receiving, .. } =
-            self.table.get(&response)?.timings;
-        let ns = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        Ok(http::Timings {
-            blocked: ns(blocked),
-            connecting: ns(connecting),
-            tls_handshaking: ns(tls_handshaking),
-            sending: ns(sending),
-            waiting: ns(waiting),
-            receiving: ns(receiving),
-        })
+        Ok(timings(&self.table.get(&response)?.timings))
     }
 
     fn error(&mut self, response: Resource<Response>) -> wasmtime::Result<Option<String>> {

@@ -48,22 +48,7 @@ impl Counting {
         exchange: &Exchange,
         passing: bool,
     ) -> (ErrorCode, bool) {
-        let error_code = match &exchange.failure {
-            Some(failure) => failure.code,
-            None => ErrorCode::of_status(exchange.status),
-        };
-        let expected =
-            exchange.failure.is_none() && (passing || Statuses::expect(self.expected.as_ref(), exchange.status));
-        let key = HttpKey {
-            base: tags,
-            method: self.method,
-            status: exchange.status,
-            error_code: error_code.0,
-            error: exchange.failure.as_ref().map_or("", |failure| failure.tag),
-            protocol: exchange.protocol,
-            tls_version: exchange.tls.map_or("", TlsVersion::as_str),
-            expected,
-        };
+        let key = self.key(tags, exchange, passing);
         let Timings { blocked, connecting, tls_handshaking, sending, waiting, receiving, looking_up } =
             exchange.timings;
         let sample = HttpSample {
@@ -81,7 +66,27 @@ impl Counting {
             let tags = key.tags(&shard.test.registry);
             shard.record(|recorder| recorder.duration(builtin::HTTP_REQ_LOOKING_UP, tags, looking_up));
         }
-        (error_code, expected)
+        (ErrorCode(key.error_code), key.expected)
+    }
+
+    #[inline]
+    fn key(&self, tags: TagSetId, exchange: &Exchange, passing: bool) -> HttpKey {
+        let error_code = match &exchange.failure {
+            Some(failure) => failure.code,
+            None => ErrorCode::of_status(exchange.status),
+        };
+        let expected =
+            exchange.failure.is_none() && (passing || Statuses::expect(self.expected.as_ref(), exchange.status));
+        HttpKey {
+            base: tags,
+            method: self.method,
+            status: exchange.status,
+            error_code: error_code.0,
+            error: exchange.failure.as_ref().map_or("", |failure| failure.tag),
+            protocol: exchange.protocol,
+            tls_version: exchange.tls.map_or("", TlsVersion::as_str),
+            expected,
+        }
     }
 
     /// A request that never left.
@@ -94,7 +99,51 @@ impl Counting {
     ) -> Arrival {
         let exchange = Exchange::failed(failure);
         let (error_code, expected) = self.record(shard, tags, &exchange, false);
-        Arrival { exchange, error_code, target, redirects: 0, limit_reached: None, expected }
+        Arrival { exchange, error_code, target, redirects: 0, limit_reached: None, expected, streamed: None }
+    }
+}
+
+/// How an answer that is read piece by piece is counted.
+#[derive(Debug)]
+pub(in crate::host) struct Streamed {
+    counting: Counting,
+    tags: TagSetId,
+    recorded: bool,
+}
+
+impl Streamed {
+    /// The answer as far as it came; one that is complete is recorded.
+    pub(super) fn begin(
+        counting: Counting,
+        shard: &ShardContext,
+        tags: TagSetId,
+        exchange: &Exchange,
+    ) -> (ErrorCode, bool, Box<Self>) {
+        let key = counting.key(tags, exchange, false);
+        let mut streamed = Box::new(Self { counting, tags, recorded: false });
+        if !exchange.is_under_way() {
+            streamed.record(shard, exchange);
+        }
+        (ErrorCode(key.error_code), key.expected, streamed)
+    }
+
+    /// The tags of its samples, as far as they are known by now.
+    pub(in crate::host) fn sample_tags(&self, shard: &ShardContext, exchange: &Exchange) -> TagSetId {
+        self.counting.key(self.tags, exchange, false).tags(&shard.test.registry)
+    }
+
+    /// Records it, unless that was done.
+    pub(in crate::host) fn record(&mut self, shard: &ShardContext, exchange: &Exchange) {
+        if !std::mem::replace(&mut self.recorded, true) {
+            self.counting.record(shard, self.tags, exchange, false);
+        }
+    }
+
+    /// Counts it as interrupted, unless it was recorded.
+    pub(in crate::host) fn interrupt(&self, shard: &ShardContext, exchange: &Exchange) {
+        if !self.recorded {
+            count_interrupted(shard, self.tags, exchange.bytes_sent, exchange.bytes_received);
+        }
     }
 }
 
@@ -128,15 +177,18 @@ impl Unanswered<'_> {
 
 impl Drop for Unanswered<'_> {
     fn drop(&mut self) {
-        let (sent, received) = (self.meter.bytes_written(), self.meter.bytes_read());
-        if !self.armed || sent == 0 {
-            return;
+        // The bytes of a connection that several share may have been counted with another request.
+        if self.armed && self.meter.first_write().is_some() {
+            count_interrupted(self.shard, self.tags, self.meter.bytes_written(), self.meter.bytes_read());
         }
-        #[expect(clippy::cast_precision_loss, reason = "bytes of one request stay far below 2^53")]
-        self.shard.record(|recorder| {
-            recorder.add(builtin::HTTP_REQS_INTERRUPTED, self.tags, 1.0);
-            recorder.add(builtin::DATA_SENT, self.tags, sent as f64);
-            recorder.add(builtin::DATA_RECEIVED, self.tags, received as f64);
-        });
     }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "bytes of one request stay far below 2^53")]
+fn count_interrupted(shard: &ShardContext, tags: TagSetId, sent: u64, received: u64) {
+    shard.record(|recorder| {
+        recorder.add(builtin::HTTP_REQS_INTERRUPTED, tags, 1.0);
+        recorder.add(builtin::DATA_SENT, tags, sent as f64);
+        recorder.add(builtin::DATA_RECEIVED, tags, received as f64);
+    });
 }

@@ -19,7 +19,7 @@ use crate::http::{
 };
 use crate::metrics::TagSetId;
 use counting::hop;
-pub(super) use counting::{Counting, Label};
+pub(super) use counting::{Counting, Label, Streamed};
 use dress::Dress;
 
 /// A request of a module, on its way to the pilot.
@@ -47,6 +47,8 @@ pub(crate) struct Arrival {
     /// The answer is a redirect that was not followed, as so many were before it.
     pub(super) limit_reached: Option<u32>,
     pub(super) expected: bool,
+    /// Of an answer that is read piece by piece.
+    pub(super) streamed: Option<Box<Streamed>>,
 }
 
 /// What a virtual user remembers of the servers it met.
@@ -59,9 +61,14 @@ pub(crate) struct Session {
 }
 
 impl Journey {
+    /// It is not made, for this reason.
+    pub(super) fn refused(mut self, shard: &ShardContext, failure: Failure) -> Arrival {
+        self.counting.unsent(shard, self.tags, failure, Some(self.outgoing.target))
+    }
+
     /// Sends the request, and again wherever it is sent to.
     pub(super) async fn make(
-        mut self,
+        mut self: Box<Self>,
         client: &Client,
         lane: &mut Lane,
         shard: &ShardContext,
@@ -108,13 +115,25 @@ impl Journey {
             if exchange.failure.as_ref().is_some_and(|failure| failure.code == ErrorCode::TIMEOUT) {
                 exchange.failure = Some(Failure::timeout(limit));
             }
-            if exchange.head.notes().content_encoding && !exchange.body.is_empty() && exchange.failure.is_none() {
+            // What is read piece by piece is read as it was sent, also if all of it came at once.
+            let in_pieces = self.outgoing.streamed && matches!(exchange.status, 200..=299);
+            if exchange.head.notes().content_encoding
+                && !in_pieces
+                && !exchange.body.is_empty()
+                && exchange.failure.is_none()
+            {
                 Box::pin(decompress(shard, self.room, &mut exchange)).await;
             }
             keep_within(self.room, &mut exchange);
-            let (error_code, expected) = self.counting.record(shard, self.tags, &exchange, false);
+            let (error_code, expected, streamed) = if self.outgoing.streamed {
+                let (error_code, expected, streamed) = Streamed::begin(self.counting, shard, self.tags, &exchange);
+                (error_code, expected, Some(streamed))
+            } else {
+                let (error_code, expected) = self.counting.record(shard, self.tags, &exchange, false);
+                (error_code, expected, None)
+            };
             let target = Some(self.outgoing.target);
-            return Arrival { exchange, error_code, target, redirects, limit_reached, expected };
+            return Arrival { exchange, error_code, target, redirects, limit_reached, expected, streamed };
         }
     }
 

@@ -31,6 +31,10 @@ pub(crate) struct Decoder {
     /// The beginning of a head whose end has not come yet.
     pending: Vec<u8>,
     informational: u32,
+    /// One of them was `100 Continue`.
+    continued: bool,
+    /// Whoever reads takes the body of a success away as it comes.
+    streamed: bool,
     answer: Option<Answer>,
     over: bool,
 }
@@ -56,7 +60,41 @@ impl Answer {
 
 impl Decoder {
     pub(crate) const fn new(wants: Wants) -> Self {
-        Self { wants, pending: Vec::new(), informational: 0, answer: None, over: false }
+        Self {
+            wants,
+            pending: Vec::new(),
+            informational: 0,
+            continued: false,
+            streamed: false,
+            answer: None,
+            over: false,
+        }
+    }
+
+    /// The body of a success is taken piece by piece, so that it has no limit: it ends when it ends.
+    pub(crate) const fn streamed(mut self, streamed: bool) -> Self {
+        self.streamed = streamed;
+        self
+    }
+
+    /// Whether the body that comes is taken piece by piece.
+    pub(crate) fn is_streaming(&self) -> bool {
+        self.streamed && self.answer.as_ref().is_some_and(|answer| is_success(answer.status))
+    }
+
+    /// Whether the peer wants the body of the request that asked.
+    pub(crate) const fn is_continued(&self) -> bool {
+        self.continued
+    }
+
+    /// Whether the head of the answer is there.
+    pub(crate) const fn is_answered(&self) -> bool {
+        self.answer.is_some()
+    }
+
+    /// Whether there are bytes of the body that nobody took.
+    pub(crate) fn has_piece(&self) -> bool {
+        self.answer.as_ref().is_some_and(|answer| !answer.body.is_empty())
     }
 
     /// Whether the answer is complete.
@@ -121,11 +159,15 @@ impl Decoder {
         let used = parsed.bytes - before;
         if (100..=199).contains(&parsed.status) && parsed.status != 101 {
             self.informational += 1;
+            self.continued |= parsed.status == 100;
             if self.informational > MAX_INFORMATIONAL {
                 return Err(not_http("informational answers without end"));
             }
         } else {
             self.over = matches!(parsed.body, Body::Nothing);
+            if self.streamed && is_success(parsed.status) {
+                self.wants = Wants { discard: false, max_body_bytes: usize::MAX, ..self.wants };
+            }
             let announced = parsed.body.announced();
             let room = if self.wants.discard { 0 } else { announced.min(FIRST_ROOM_BYTES) };
             self.answer = Some(Answer {
@@ -160,6 +202,10 @@ impl Decoder {
         self.over = progress.over;
         Ok(progress.used)
     }
+}
+
+const fn is_success(status: u16) -> bool {
+    matches!(status, 200..=299)
 }
 
 pub(crate) fn too_long(max_body_bytes: usize) -> Failure {

@@ -5,6 +5,7 @@ use std::io::Write as _;
 use http::Method;
 
 use crate::http::failure::{ErrorCode, Failure};
+use crate::http::payload::Length;
 use crate::http::proxy::Proxy;
 use crate::http::target::{Target, abridge};
 
@@ -13,10 +14,18 @@ use crate::http::target::{Target, abridge};
 /// # Errors
 /// Names the header.
 pub(crate) fn check_headers(headers: &[(String, Vec<u8>)]) -> Result<(), Failure> {
-    let valid = |(name, value): &&(String, Vec<u8>)| {
+    let mut hosts = 0;
+    let mut valid = |(name, value): &(String, Vec<u8>)| {
+        if name.len() == 4 {
+            hosts += usize::from(name.eq_ignore_ascii_case("host"));
+        }
         !name.is_empty() && name.bytes().all(is_token) && value.iter().all(|byte| is_field(*byte))
     };
     match headers.iter().find(|header| !valid(header)) {
+        // Whoever passes the request on may believe the one, and whoever answers it the other (RFC 9112, 3.2).
+        None if hosts > 1 => {
+            Err(Failure::new(ErrorCode::OTHER, "invalid header", "there are two `Host` headers; a request has one"))
+        }
         None => Ok(()),
         Some((name, _)) => Err(Failure::new(
             ErrorCode::OTHER,
@@ -48,6 +57,8 @@ const fn is_field(byte: u8) -> bool {
 pub(crate) struct Asks {
     /// `Connection: close`.
     pub(crate) close: bool,
+    /// `Expect: 100-continue`.
+    pub(crate) expects: bool,
 }
 
 /// What all requests of a client have in common.
@@ -59,7 +70,7 @@ pub(crate) struct Form<'a> {
     pub(crate) proxy: Option<&'a Proxy>,
 }
 
-/// Appends the head of a request whose body has `length` bytes (`None`: no body). The headers were [checked](check_headers).
+/// Appends the head of a request whose body has this length. The headers were [checked](check_headers).
 ///
 /// The body is framed here: a length that the module gives would be a second opinion, and two make a request that nobody can read.
 pub(crate) fn encode(
@@ -68,9 +79,9 @@ pub(crate) fn encode(
     target: &Target,
     headers: &[(String, Vec<u8>)],
     form: Form<'_>,
-    length: Option<usize>,
+    length: impl Into<Length>,
 ) -> Asks {
-    let mut asks = Asks { close: false };
+    let mut asks = Asks { close: false, expects: false };
     let (mut host, mut agent, mut authorization) = (false, false, false);
     for (name, _) in headers {
         // Few names have these lengths: most are compared with nothing.
@@ -94,6 +105,7 @@ pub(crate) fn encode(
     }
     for (name, value) in headers {
         match name.len() {
+            6 if name.eq_ignore_ascii_case("expect") => asks.expects |= super::head::lists(value, b"100-continue"),
             10 if name.eq_ignore_ascii_case("connection") => {
                 asks.close |= super::head::lists(value, b"close");
             }
@@ -112,12 +124,14 @@ pub(crate) fn encode(
     if let Some(credentials) = target.authorization.as_ref().filter(|_| !authorization) {
         field(out, "authorization", credentials.as_bytes());
     }
-    // RFC 9110, 8.6: a method that means a body says so when it has none.
-    let expects_body = matches!(*method, Method::POST | Method::PUT | Method::PATCH);
-    if let Some(length) = length.filter(|length| *length > 0).or(expects_body.then_some(0)) {
-        out.extend_from_slice(b"content-length: ");
-        // Writing to a Vec cannot fail.
-        let _ = write!(out, "{length}\r\n");
+    match length.into().announced(method) {
+        Length::None => {}
+        Length::Known(length) => {
+            out.extend_from_slice(b"content-length: ");
+            // Writing to a Vec cannot fail.
+            let _ = write!(out, "{length}\r\n");
+        }
+        Length::Chunked => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
     }
     out.extend_from_slice(b"\r\n");
     asks
@@ -134,7 +148,7 @@ fn field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
 mod tests {
     use super::*;
 
-    fn text(method: &Method, url: &str, headers: &[(&str, &str)], length: Option<usize>) -> (String, Asks) {
+    fn text(method: &Method, url: &str, headers: &[(&str, &str)], length: impl Into<Length>) -> (String, Asks) {
         let headers: Vec<_> =
             headers.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())).collect();
         check_headers(&headers).unwrap();
@@ -189,6 +203,20 @@ mod tests {
     }
 
     #[test]
+    fn a_body_in_chunks_says_so_and_has_no_length() {
+        let (head, _) = text(&Method::PUT, "http://a.test/", &[("Content-Length", "9")], Length::Chunked);
+        assert!(head.ends_with("user-agent: agent/1\r\ntransfer-encoding: chunked\r\n\r\n"), "{head}");
+        assert!(!head.to_ascii_lowercase().contains("content-length"), "{head}");
+    }
+
+    #[test]
+    fn what_is_expected_is_understood_and_sent() {
+        let (head, asks) = text(&Method::PUT, "http://a.test/", &[("EXPECT", "100-Continue")], Some(1));
+        assert!(asks.expects && head.contains("EXPECT: 100-Continue\r\n"), "{head}");
+        assert!(!text(&Method::PUT, "http://a.test/", &[("Expect", "miracles")], Some(1)).1.expects);
+    }
+
+    #[test]
     fn close_is_understood_in_any_list_and_case() {
         assert!(text(&Method::GET, "http://a.test/", &[("Connection", "foo , CLOSE")], None).1.close);
         assert!(!text(&Method::GET, "http://a.test/", &[("Connection", "closet")], None).1.close);
@@ -209,5 +237,9 @@ mod tests {
         refused("a", "x\nb");
         refused("a", "\0");
         check_headers(&[("a".to_owned(), "tab\tand é".as_bytes().to_vec())]).unwrap();
+        let host = |name: &str| (name.to_owned(), b"a.test".to_vec());
+        check_headers(&[host("Host"), host("X-Host"), host("Cost")]).unwrap();
+        let failure = check_headers(&[host("Host"), host("x"), host("HOST")]).unwrap_err();
+        assert!(failure.text.contains("two `Host` headers"), "{failure:?}");
     }
 }

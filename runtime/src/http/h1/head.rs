@@ -161,7 +161,9 @@ pub(super) fn parse(bytes: &[u8], to_head: bool) -> Result<Option<Parsed>, Failu
     };
     // Both a length and a coding: somebody in between may have understood the other one.
     let ambiguous = framing.transfer.is_some() && framing.length.is_some();
-    let keep = modern && !framing.close && !ambiguous && status != 101 && !matches!(body, Body::UntilClose);
+    // HTTP/1.0 closes unless both sides want otherwise, and knows no chunks: an answer that has them is no answer to build on.
+    let persistent = modern || framing.keep_alive && framing.transfer.is_none();
+    let keep = persistent && !framing.close && !ambiguous && status != 101 && !matches!(body, Body::UntilClose);
     let protocol = if modern { "HTTP/1.1" } else { "HTTP/1.0" };
     Ok(Some(Parsed { status, protocol, body, notes: framing.notes, keep, bytes: length }))
 }
@@ -171,6 +173,7 @@ struct Framing {
     length: Option<u64>,
     transfer: Option<Transfer>,
     close: bool,
+    keep_alive: bool,
     notes: Notes,
 }
 
@@ -185,7 +188,10 @@ impl Framing {
         let mut framing = Self::default();
         for header in headers {
             match header.name.len() {
-                10 if header.name.eq_ignore_ascii_case("connection") => framing.close |= lists(header.value, b"close"),
+                10 if header.name.eq_ignore_ascii_case("connection") => {
+                    framing.close |= lists(header.value, b"close");
+                    framing.keep_alive |= lists(header.value, b"keep-alive");
+                }
                 14 if header.name.eq_ignore_ascii_case("content-length") => {
                     for text in header.value.split(|byte| *byte == b',') {
                         let length =

@@ -6,6 +6,7 @@ mod encode;
 mod head;
 
 pub(crate) use decoder::{Decoder, Wants, closed_early, too_long};
+pub(super) use encode::Asks;
 pub(crate) use encode::check_headers;
 pub(crate) use encode::{Form, encode};
 pub use head::{Head, Notes};

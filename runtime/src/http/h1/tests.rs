@@ -87,6 +87,8 @@ fn informational_answers_are_passed_over() {
 fn a_connection_is_kept_only_when_nothing_speaks_against_it() {
     whole("HTTP/1.1 200 OK\r\ncontent-length: 1\r\nconnection: Close\r\n\r\na", 200, "a", false);
     whole("HTTP/1.0 200 OK\r\ncontent-length: 1\r\n\r\na", 200, "a", false);
+    whole("HTTP/1.0 200 OK\r\nconnection: Keep-Alive\r\ncontent-length: 1\r\n\r\na", 200, "a", true);
+    whole("HTTP/1.0 200 OK\r\nconnection: keep-alive, close\r\ncontent-length: 1\r\n\r\na", 200, "a", false);
     whole("HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\nab", 200, "a", false);
     whole(
         "HTTP/1.1 200 OK\r\ncontent-length: 9\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n",

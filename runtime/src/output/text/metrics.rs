@@ -170,7 +170,7 @@ fn name_width(lines: &[Line]) -> usize {
 fn category_of(metric: &str) -> &'static str {
     if builtin::ALL.iter().all(|(name, ..)| *name != metric) {
         "CUSTOM"
-    } else if metric.starts_with("http_") {
+    } else if metric.starts_with("http_") || metric.starts_with("sse_") {
         "HTTP"
     } else if metric.starts_with("ws_") {
         "WEBSOCKET"
