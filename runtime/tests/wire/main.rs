@@ -9,6 +9,7 @@
 mod support;
 
 mod agreement;
+mod batches;
 mod cookies;
 mod credentials;
 mod encodings;
@@ -26,6 +27,8 @@ mod proxies;
 mod redirects;
 mod security;
 mod servers;
+mod streams;
+mod uploads;
 mod websockets;
 
 /// The page has every test, and no other.

@@ -20,6 +20,12 @@ pub(crate) fn case(name: impl Into<String>, step: Value, expected: Value) -> Cas
     Case { name: name.into(), step, expected }
 }
 
+impl Case {
+    pub(crate) fn is_named(&self, name: &str) -> bool {
+        self.name == name
+    }
+}
+
 /// A run of the probe.
 pub(crate) struct Probe {
     cases: Vec<Case>,

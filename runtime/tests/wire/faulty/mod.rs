@@ -19,6 +19,8 @@ pub(crate) enum Act {
     Send(Vec<u8>),
     /// Write these bytes to the socket, below TLS if there is TLS.
     Below(Vec<u8>),
+    /// Read the request's body, where the script has it not read before: see `converse`.
+    TakeBody,
     /// Wait this long.
     Pause(Duration),
     /// Close with FIN, and nothing else.
@@ -120,20 +122,30 @@ impl Drop for Faulty {
     }
 }
 
-/// Does to each request what the script says; the socket is below the stream, if they are not the same.
+/// Does to each request what the script says; the socket is below the stream, if they are not the same. The body of one that asks whether
+/// it is wanted is the script's to read, if there is one.
 fn converse(
     stream: &mut (impl Read + Write),
     socket: &TcpStream,
     script: &BTreeMap<String, Vec<Act>>,
     seen: &Mutex<Seen>,
 ) {
-    while let Some(head) = read_request(stream) {
+    while let Some(head) = read_head(stream) {
         let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
-        seen.lock().unwrap().requests.push(head);
+        let acts = script.get(&path);
+        let asks = header(&head, "expect").is_some();
+        if !(asks && acts.is_some()) && read_body(stream, &head).is_none() {
+            return;
+        }
+        seen.lock().unwrap().requests.push(head.clone());
         let good = [send(GOOD)];
-        let acts = script.get(&path).map_or(&good[..], Vec::as_slice);
-        for act in acts {
+        for act in acts.map_or(&good[..], Vec::as_slice) {
             match act {
+                Act::TakeBody => {
+                    if read_body(stream, &head).is_none() {
+                        return;
+                    }
+                }
                 Act::Send(bytes) => {
                     if stream.write_all(bytes).and_then(|()| stream.flush()).is_err() {
                         return;
@@ -169,20 +181,23 @@ fn drain(mut socket: &TcpStream) {
     while socket.read(&mut [0; 4096]).is_ok_and(|read| read > 0) {}
 }
 
-/// Reads a request to the end of its body; gives its head.
-pub(crate) fn read_request(stream: &mut impl Read) -> Option<String> {
+/// Reads a request's head.
+fn read_head(stream: &mut impl Read) -> Option<String> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let mut byte = [0];
         stream.read_exact(&mut byte).ok()?;
         head.push(byte[0]);
     }
-    let head = String::from_utf8_lossy(&head).into_owned();
-    let length = head
-        .lines()
-        .filter_map(|line| line.split_once(':'))
-        .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))
-        .map_or(0, |(_, length)| length.trim().parse().expect("a length"));
-    stream.read_exact(&mut vec![0; length]).ok()?;
-    Some(head)
+    Some(String::from_utf8_lossy(&head).into_owned())
+}
+
+fn read_body(stream: &mut impl Read, head: &str) -> Option<()> {
+    let length = header(head, "content-length").map_or(0, |length| length.parse().expect("a length"));
+    stream.read_exact(&mut vec![0; length]).ok()
+}
+
+fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
+    let mut fields = head.lines().filter_map(|line| line.split_once(':'));
+    fields.find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
 }

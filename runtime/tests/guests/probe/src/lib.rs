@@ -1,6 +1,7 @@
 //! Sends the requests that STEPS lists, a JSON array of `step::Step`, one after the other, and tells what came of each in a line of JSON. A
 //! table of cases in a test is thus sent by one compiled scenario.
 
+mod pieces;
 mod step;
 mod tell;
 
@@ -20,9 +21,17 @@ fn iterate() -> Result<(), serde_json::Error> {
         step.url = step.url.replace("{vu}", &exec::vu().to_string());
         sleep(step.pause);
         step.prepare();
-        let response = step.request().send();
+        let answer = if !step.batch.is_empty() {
+            pieces::batch(&step)
+        } else if step.stream {
+            pieces::stream(&step)
+        } else if step.events {
+            pieces::events(&step)
+        } else {
+            tell::answer(&step, &step.request().send())
+        };
         if !step.quiet {
-            tell::told(&tell::answer(&step, &response));
+            tell::told(&answer);
         }
     }
     Ok(())

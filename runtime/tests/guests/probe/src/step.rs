@@ -1,10 +1,28 @@
 //! What a step asks for.
 
-use flashcrowd::http::Request;
+use flashcrowd::http::{Multipart, Request};
 use flashcrowd::prelude::*;
 
 fn get() -> String {
     "GET".to_owned()
+}
+
+const fn patience() -> f64 {
+    20.0
+}
+
+/// A part of a form with files.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Part {
+    name: String,
+    /// A field of this text.
+    text: Option<String>,
+    /// A granted file of this name.
+    file: Option<String>,
+    /// A file of all bytes, over and over, this long.
+    #[serde(default)]
+    bytes: usize,
 }
 
 /// One request.
@@ -13,6 +31,7 @@ fn get() -> String {
 pub struct Step {
     /// Names the step in what is told, and the request in its samples.
     pub name: String,
+    #[serde(default)]
     pub url: String,
     #[serde(default = "get")]
     pub method: String,
@@ -28,6 +47,31 @@ pub struct Step {
     pub json: Option<serde_json::Value>,
     /// A body of these fields.
     pub form: Option<Vec<(String, String)>>,
+    /// A body that is a granted file of this name.
+    pub file: Option<String>,
+    /// A body that is a form with files.
+    #[serde(default)]
+    pub parts: Vec<Part>,
+    /// Sends the body in chunks.
+    #[serde(default)]
+    pub chunked: bool,
+    /// Asks whether the body is wanted.
+    #[serde(default)]
+    pub expect_continue: bool,
+    /// The same to each of these URLs, at once, in place of `url`.
+    #[serde(default)]
+    pub batch: Vec<String>,
+    /// Reads the answer piece by piece.
+    #[serde(default)]
+    pub stream: bool,
+    /// Reads the answer as events.
+    #[serde(default)]
+    pub events: bool,
+    /// Closes the stream after so many pieces or events.
+    pub leave: Option<usize>,
+    /// How long each is waited for, in seconds.
+    #[serde(default = "patience")]
+    pub patience: f64,
     /// The most redirects that are followed.
     pub redirects: Option<u32>,
     /// Ranges of statuses that are expected.
@@ -76,7 +120,11 @@ impl Step {
     }
 
     pub fn request(&self) -> Request<'_> {
-        let mut request = http::request(&self.method, &self.url).name(&self.name).headers(pairs(&self.headers));
+        self.request_to(&self.url)
+    }
+
+    pub fn request_to<'a>(&'a self, url: &'a str) -> Request<'a> {
+        let mut request = http::request(&self.method, url).name(&self.name).headers(pairs(&self.headers));
         for (name, value) in &self.query {
             request = request.query(name, value);
         }
@@ -84,7 +132,19 @@ impl Step {
             request = request.body(body.as_bytes());
         }
         if let Some(length) = self.bytes {
-            request = request.body((0..=255_u8).cycle().take(length).collect::<Vec<u8>>());
+            request = request.body(octets(length));
+        }
+        if let Some(file) = &self.file {
+            request = request.body_file(file);
+        }
+        if !self.parts.is_empty() {
+            request = request.multipart(self.form_with_files());
+        }
+        if self.chunked {
+            request = request.chunked();
+        }
+        if self.expect_continue {
+            request = request.expect_continue();
         }
         if let Some(json) = &self.json {
             request = request.json(json);
@@ -121,6 +181,21 @@ impl Step {
         }
         request
     }
+}
+
+impl Step {
+    fn form_with_files(&self) -> Multipart<'_> {
+        let kind = "application/octet-stream";
+        self.parts.iter().fold(http::multipart(), |form, Part { name, text, file, bytes }| match (text, file) {
+            (Some(text), _) => form.text(name, text),
+            (None, Some(file)) => form.file(name, file, &format!("{name}.bin"), kind),
+            (None, None) => form.bytes(name, &format!("{name}.bin"), kind, octets(*bytes)),
+        })
+    }
+}
+
+fn octets(length: usize) -> Vec<u8> {
+    (0..=255).cycle().take(length).collect()
 }
 
 fn pairs(list: &[(String, String)]) -> impl Iterator<Item = (&str, &str)> {

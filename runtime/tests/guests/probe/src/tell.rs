@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
+use flashcrowd::http::Timings;
 use flashcrowd::prelude::*;
 use serde_json::Value;
 
@@ -22,8 +23,6 @@ thread_local! {
 /// What came back.
 pub fn answer(step: &Step, response: &Response) -> Value {
     let body = response.bytes();
-    let start = &body[..body.len().min(TEXT_BYTES)];
-    let timings = response.timings();
     let held: BTreeMap<String, String> = if response.status() == 0 {
         BTreeMap::new()
     } else {
@@ -47,24 +46,31 @@ pub fn answer(step: &Step, response: &Response) -> Value {
         "headers": response.headers(),
         "length": body.len(),
         "hash": format!("{:016x}", hash(body)),
-        "text": String::from_utf8_lossy(start),
-        "timings": {
-            "blocked": nanoseconds(timings.blocked),
-            "connecting": nanoseconds(timings.connecting),
-            "tls_handshaking": nanoseconds(timings.tls_handshaking),
-            "sending": nanoseconds(timings.sending),
-            "waiting": nanoseconds(timings.waiting),
-            "receiving": nanoseconds(timings.receiving),
-        },
+        "text": start(body),
+        "timings": phases(&response.timings()),
     })
 }
 
-fn nanoseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+/// As much of a body as is told.
+pub fn start(body: &[u8]) -> String {
+    String::from_utf8_lossy(&body[..body.len().min(TEXT_BYTES)]).into_owned()
+}
+
+/// In nanoseconds.
+pub fn phases(timings: &Timings) -> Value {
+    let nanoseconds = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+    json!({
+        "blocked": nanoseconds(timings.blocked),
+        "connecting": nanoseconds(timings.connecting),
+        "tls_handshaking": nanoseconds(timings.tls_handshaking),
+        "sending": nanoseconds(timings.sending),
+        "waiting": nanoseconds(timings.waiting),
+        "receiving": nanoseconds(timings.receiving),
+    })
 }
 
 /// FNV-1a: what tells two bodies apart that are not meant to deceive.
-fn hash(bytes: &[u8]) -> u64 {
+pub fn hash(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
