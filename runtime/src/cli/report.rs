@@ -8,7 +8,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use clap::Args;
 
-use super::run_args::{SummaryMode, summary_mode};
+use super::run_args::summary_mode;
 use super::{complain_text, print, refuse};
 use crate::exit::Exit;
 use crate::field_error::FieldError;
@@ -146,18 +146,12 @@ struct Wish {
 
 impl Wish {
     fn of(args: &ReportArgs) -> Result<Self, FieldError> {
-        let mode = match summary_mode(args.summary_mode.as_deref(), args.no_summary)? {
-            None => None,
-            Some(SummaryMode::Compact) => Some(Mode::Compact),
-            Some(SummaryMode::Full) => Some(Mode::Full),
-            Some(SummaryMode::Disabled) => Some(Mode::Disabled),
-        };
         let renamed = |name: &'static str, flag: &'static str| move |error: FieldError| error.renamed(name, flag);
         let stats = args.summary_trend_stats.as_deref().map(TrendStat::parse_list).transpose();
         let unit = args.summary_time_unit.as_deref().map(str::parse).transpose();
         let colourless = args.no_color || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         Ok(Self {
-            mode,
+            mode: summary_mode(args.summary_mode.as_deref(), args.no_summary)?,
             trend_stats: stats.map_err(renamed("summaryTrendStats", "--summary-trend-stats"))?,
             time_unit: unit.map_err(renamed("summaryTimeUnit", "--summary-time-unit"))?,
             colour: !colourless && io::stdout().is_terminal(),

@@ -3,7 +3,7 @@
 use std::io::IsTerminal as _;
 use std::path::Path;
 
-use super::run_args::{RunArgs, SummaryMode};
+use super::run_args::RunArgs;
 use super::{complain, module_files, refuse};
 use crate::exit::Exit;
 use crate::field_error::FieldError;
@@ -33,11 +33,7 @@ pub(super) fn execute(args: RunArgs) -> Exit {
 fn request(args: &RunArgs) -> Result<Request, FieldError> {
     let process = |name: &str| std::env::var(name).ok();
     let settings = args.settings(process)?;
-    let mode = match settings.summary_mode {
-        SummaryMode::Compact => Some(Mode::Compact),
-        SummaryMode::Full => Some(Mode::Full),
-        SummaryMode::Disabled => None,
-    };
+    let mode = Some(settings.summary_mode).filter(|mode| *mode != Mode::Disabled);
     let colour = !settings.no_color && std::io::stdout().is_terminal();
     Ok(Request {
         modules: Vec::new(),

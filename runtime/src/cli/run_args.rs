@@ -13,7 +13,7 @@ use crate::field_error::FieldError;
 use crate::options::{Options, from_text, known, read};
 
 pub(super) use settings::summary_mode;
-pub use settings::{RunSettings, SummaryMode, parse_size};
+pub use settings::{RunSettings, parse_size};
 
 /// Flags that say what load is made. `inspect` takes them too.
 #[derive(Debug, Clone, Default, Args)]

@@ -135,6 +135,28 @@ macro_rules! stages {
     };
 }
 
+/// Where iterations start at a rate.
+macro_rules! rates {
+    ($name:ident, $when:literal) => {
+        impl $name {
+            #[doc = concat!("So many iterations a second", $when, ".")]
+            pub fn per_second(rate: u64) -> Self {
+                Self::per(rate, "1s")
+            }
+
+            #[doc = concat!("So many iterations a minute", $when, ".")]
+            pub fn per_minute(rate: u64) -> Self {
+                Self::per(rate, "1m")
+            }
+
+            #[doc = concat!("So many iterations in a time unit", $when, ".")]
+            pub fn per(rate: u64, time_unit: impl Into<Span>) -> Self {
+                Self::with("rate", rate).put("timeUnit", time_unit.into())
+            }
+        }
+    };
+}
+
 executor! {
     /// The virtual users share a number of iterations: who is free takes the next one.
     ///
@@ -253,22 +275,7 @@ executor! {
     }
 }
 
-impl ConstantArrivalRate {
-    /// So many iterations a second.
-    pub fn per_second(rate: u64) -> Self {
-        Self::per(rate, "1s")
-    }
-
-    /// So many iterations a minute.
-    pub fn per_minute(rate: u64) -> Self {
-        Self::per(rate, "1m")
-    }
-
-    /// So many iterations in a time unit.
-    pub fn per(rate: u64, time_unit: impl Into<Span>) -> Self {
-        Self::with("rate", rate).put("timeUnit", time_unit.into())
-    }
-}
+rates!(ConstantArrivalRate, "");
 
 executor! {
     /// Iterations start at a rate that changes by stages, however long they take.
@@ -334,19 +341,6 @@ impl ExternallyControlled {
     pub fn new(vus: u32) -> Self {
         Self::with("vus", vus)
     }
-
-    /// So many iterations a second at the beginning.
-    pub fn per_second(rate: u64) -> Self {
-        Self::per(rate, "1s")
-    }
-
-    /// So many iterations a minute at the beginning.
-    pub fn per_minute(rate: u64) -> Self {
-        Self::per(rate, "1m")
-    }
-
-    /// So many iterations in a time unit at the beginning.
-    pub fn per(rate: u64, time_unit: impl Into<Span>) -> Self {
-        Self::with("rate", rate).put("timeUnit", time_unit.into())
-    }
 }
+
+rates!(ExternallyControlled, " at the beginning");

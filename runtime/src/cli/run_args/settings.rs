@@ -10,10 +10,11 @@ use super::{OptionArgs, RunArgs, read};
 use crate::control::Access;
 use crate::data::TableFile;
 use crate::duration;
-use crate::field_error::{FieldError, did_you_mean};
+use crate::field_error::FieldError;
 use crate::grants::Grants;
 use crate::metrics::DEFAULT_MAX_SERIES;
 use crate::options::modules::{SEPARATOR, is_module_name};
+use crate::output::Mode;
 use crate::plan::Scale;
 use crate::results::Destination;
 use crate::run::NetworkFlags;
@@ -26,18 +27,6 @@ const DEFAULT_MEMORY_BYTES: usize = 64 << 20;
 const DEFAULT_CPU: Duration = Duration::from_secs(10);
 const LEAST_CPU: Duration = Duration::from_millis(10);
 const MOST_SHARDS: u64 = 1024;
-
-/// How much the summary tells.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum SummaryMode {
-    /// The results of the whole run.
-    #[default]
-    Compact,
-    /// Beside them those of every scenario and group.
-    Full,
-    /// Nothing.
-    Disabled,
-}
 
 /// How this run is run.
 #[derive(Debug, Clone, PartialEq)]
@@ -77,7 +66,7 @@ pub struct RunSettings {
     /// How the load is scaled.
     pub scale: Scale,
     /// How much the summary tells.
-    pub summary_mode: SummaryMode,
+    pub summary_mode: Mode,
     /// Where the summary goes as JSON.
     pub summary_export: Option<PathBuf>,
     /// Where the results are recorded.
@@ -271,14 +260,14 @@ impl RunArgs {
         }
     }
 
-    fn summary_mode(&self, variable: impl Fn(&str) -> Option<String>) -> Result<SummaryMode, FieldError> {
+    fn summary_mode(&self, variable: impl Fn(&str) -> Option<String>) -> Result<Mode, FieldError> {
         if let Some(mode) = summary_mode(self.summary_mode.as_deref(), self.no_summary)? {
             return Ok(mode);
         }
         match variable("SUMMARY_MODE") {
             Some(text) => mode_of("SUMMARY_MODE", &text),
-            None if is_set(variable("NO_SUMMARY")) => Ok(SummaryMode::Disabled),
-            None => Ok(SummaryMode::default()),
+            None if is_set(variable("NO_SUMMARY")) => Ok(Mode::Disabled),
+            None => Ok(Mode::default()),
         }
     }
 }
@@ -287,23 +276,15 @@ impl RunArgs {
 ///
 /// # Errors
 /// A mode that there is not.
-pub(in crate::cli) fn summary_mode(mode: Option<&str>, none: bool) -> Result<Option<SummaryMode>, FieldError> {
+pub(in crate::cli) fn summary_mode(mode: Option<&str>, none: bool) -> Result<Option<Mode>, FieldError> {
     if none {
-        return Ok(Some(SummaryMode::Disabled));
+        return Ok(Some(Mode::Disabled));
     }
     mode.map(|text| mode_of("--summary-mode", text)).transpose()
 }
 
-fn mode_of(name: &str, text: &str) -> Result<SummaryMode, FieldError> {
-    match text {
-        "compact" => Ok(SummaryMode::Compact),
-        "full" => Ok(SummaryMode::Full),
-        "disabled" => Ok(SummaryMode::Disabled),
-        _ => {
-            let problem = format!("is no mode; {}", did_you_mean(text, ["compact", "full", "disabled"]));
-            Err(FieldError::new(name, format!("\"{text}\""), problem))
-        }
-    }
+fn mode_of(name: &str, text: &str) -> Result<Mode, FieldError> {
+    text.parse().map_err(|error: FieldError| error.renamed("summaryMode", name))
 }
 
 /// The files that are granted.

@@ -1,6 +1,7 @@
 use clap::{CommandFactory as _, Parser};
 
 use super::*;
+use crate::output::Mode;
 use crate::plan::Scale;
 use crate::results::Destination;
 use crate::threshold::NoDataPolicy;
@@ -147,7 +148,7 @@ fn settings_have_defaults() {
         fail_on_check: false,
         min_rate_achieved: None,
         scale: Scale::default(),
-        summary_mode: SummaryMode::Compact,
+        summary_mode: Mode::Compact,
         summary_export: None,
         results: Destination::Default,
         access: None,
@@ -213,7 +214,7 @@ fn settings_take_what_was_typed() {
     assert_eq!((settings.seed, settings.shards, settings.max_series), (Some(u64::MAX), Some(4), 500));
     assert_eq!(settings.no_data, NoDataPolicy::Pass);
     assert_eq!(settings.scale, Scale::new(0.1, 2.0).unwrap());
-    assert_eq!(settings.summary_mode, SummaryMode::Full, "from K6_SUMMARY_MODE");
+    assert_eq!(settings.summary_mode, Mode::Full, "from K6_SUMMARY_MODE");
     assert_eq!(settings.summary_export.unwrap().to_str(), Some("x.json"));
     assert_eq!(
         (settings.config.unwrap().to_str(), settings.allow_write.unwrap().to_str()),
@@ -223,8 +224,8 @@ fn settings_take_what_was_typed() {
     let results = |flags: &[&str]| parse(flags).settings(process).unwrap().results;
     assert_eq!(results(&["--results", "a.fcr"]), Destination::File("a.fcr".into()));
     assert_eq!(results(&["--no-results"]), Destination::Nowhere);
-    assert_eq!(parse(&["--no-summary"]).settings(process).unwrap().summary_mode, SummaryMode::Disabled);
-    assert_eq!(parse(&["--summary-mode", "compact"]).settings(process).unwrap().summary_mode, SummaryMode::Compact);
+    assert_eq!(parse(&["--no-summary"]).settings(process).unwrap().summary_mode, Mode::Disabled);
+    assert_eq!(parse(&["--summary-mode", "compact"]).settings(process).unwrap().summary_mode, Mode::Compact);
 }
 
 #[test]
@@ -232,8 +233,8 @@ fn variables_stand_for_flags() {
     let set = |name: &'static str, value: &'static str| move |wanted: &str| (wanted == name).then(|| value.to_owned());
     let with = |name, value| parse(&[]).settings(set(name, value)).unwrap();
     assert_eq!(with("FLASHCROWD_SEED", "7").seed, Some(7));
-    assert_eq!(with("K6_NO_SUMMARY", "true").summary_mode, SummaryMode::Disabled);
-    assert_eq!(with("K6_NO_SUMMARY", "false").summary_mode, SummaryMode::Compact);
+    assert_eq!(with("K6_NO_SUMMARY", "true").summary_mode, Mode::Disabled);
+    assert_eq!(with("K6_NO_SUMMARY", "false").summary_mode, Mode::Compact);
     assert_eq!(with("FLASHCROWD_CONFIG", "a.json").config.unwrap().to_str(), Some("a.json"));
     assert!(with("NO_COLOR", "1").no_color && with("K6_NO_COLOR", "true").no_color);
     assert!(!with("NO_COLOR", "").no_color);

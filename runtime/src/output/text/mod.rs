@@ -16,7 +16,7 @@ use std::str::FromStr;
 
 use self::style::{Paint, Style, plain};
 use super::{Rendering, numbers};
-use crate::field_error::FieldError;
+use crate::field_error::{FieldError, did_you_mean};
 use crate::summary::{Block, Summary};
 
 /// How much the text says.
@@ -41,7 +41,8 @@ impl FromStr for Mode {
             "full" => Ok(Self::Full),
             "disabled" => Ok(Self::Disabled),
             _ => {
-                Err(FieldError::new("summaryMode", format!("\"{text}\""), "is unknown; use compact, full or disabled"))
+                let problem = format!("is no mode; {}", did_you_mean(text, ["compact", "full", "disabled"]));
+                Err(FieldError::new("summaryMode", format!("\"{text}\""), problem))
             }
         }
     }

@@ -186,5 +186,5 @@ fn the_verdict_counts_checks_and_rates_if_asked_to() {
 #[test]
 fn modes_are_those_of_the_option() {
     assert_eq!("full".parse(), Ok(Mode::Full));
-    insta::assert_snapshot!("legacy".parse::<Mode>().unwrap_err(), @r#"summaryMode: "legacy" is unknown; use compact, full or disabled"#);
+    insta::assert_snapshot!("legacy".parse::<Mode>().unwrap_err(), @r#"summaryMode: "legacy" is no mode; known are `compact`, `full`, `disabled`"#);
 }
