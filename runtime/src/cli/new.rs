@@ -8,7 +8,7 @@ pub(super) struct NewArgs {
     /// The crate's name; its folder is made here
     pub(super) name: String,
 
-    /// The folder of the `flashcrowd` SDK crate [default: the SDK beside this runtime's source, else the registry's]
+    /// The folder of the `flashcrowd` SDK crate [default: the SDK of the clone that this runtime was built from]
     #[arg(long, value_name = "DIR")]
     pub(super) sdk: Option<PathBuf>,
 }
@@ -36,6 +36,11 @@ pub enum NewError {
         /// As given.
         path: String,
     },
+    /// There is no SDK to be found.
+    #[error(
+        "the clone that this runtime was built from is gone, and with it the SDK; name the folder of the crate `flashcrowd` with --sdk DIR"
+    )]
+    NoSdk,
     /// The disk says no.
     #[error("{path}: cannot be written ({reason})")]
     Write {
@@ -66,17 +71,14 @@ pub(super) fn create(args: &NewArgs, parent: &Path) -> Result<PathBuf, NewError>
         Some(folder) if !folder.join("Cargo.toml").is_file() => {
             return Err(NewError::Sdk { path: folder.display().to_string() });
         }
-        Some(folder) => Some(std::path::absolute(folder).unwrap_or_else(|_| folder.clone())),
-        None => sdk_beside_source(),
+        Some(folder) => folder.clone(),
+        None => sdk_beside_source().ok_or(NewError::NoSdk)?,
     };
     let folder = parent.join(&args.name);
     if folder.exists() {
         return Err(NewError::Exists { path: folder.display().to_string() });
     }
-    let dependency = match sdk {
-        Some(folder) => format!("{{ path = {:?} }}", folder.display().to_string()),
-        None => format!("{:?}", env!("CARGO_PKG_VERSION")),
-    };
+    let dependency = format!("{{ path = {:?} }}", path_to(&sdk, &folder).display().to_string());
     for (file, template) in FILES {
         let path = folder.join(file);
         let text = template.replace("{{name}}", &args.name).replace("{{sdk}}", &dependency);
@@ -99,6 +101,18 @@ fn sdk_beside_source() -> Option<PathBuf> {
     sdk.join("Cargo.toml").is_file().then_some(sdk)
 }
 
+/// How a crate in this folder names the SDK: from where it stands if both are in one clone, which may then be moved or checked in; else
+/// by the whole path, as nobody knows which of the two will be moved.
+fn path_to(sdk: &Path, folder: &Path) -> PathBuf {
+    let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let (sdk, folder) = (absolute(sdk), absolute(folder));
+    let inside = sdk.parent().and_then(|clone| folder.strip_prefix(clone).ok());
+    match (inside, sdk.file_name()) {
+        (Some(inside), Some(name)) => inside.components().map(|_| "..").collect::<PathBuf>().join(name),
+        _ => sdk,
+    }
+}
+
 fn is_crate_name(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_lowercase())
         && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_'))
@@ -107,6 +121,14 @@ fn is_crate_name(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_crate_inside_the_clone_names_the_sdk_from_where_it_stands() {
+        let path = |folder: &str| path_to(Path::new("/src/flashcrowd/sdk"), Path::new(folder)).display().to_string();
+        assert_eq!(path("/src/flashcrowd/scenarios/shop"), "../../sdk");
+        assert_eq!(path("/src/flashcrowd/shop"), "../sdk");
+        assert_eq!(path("/src/shop"), "/src/flashcrowd/sdk");
+    }
 
     #[test]
     fn a_name_that_cargo_would_refuse_is_refused_first() {
