@@ -6,6 +6,7 @@
 pub mod alarm;
 pub mod clock;
 pub mod control;
+pub mod naps;
 pub mod progress;
 
 use std::any::Any;

@@ -6,7 +6,8 @@ use crate::text::Seconds;
 use crate::{host, random};
 
 /// Waits for a [`Duration`](std::time::Duration), or for a number of seconds. Only this virtual user waits; what is
-/// negative is no wait at all.
+/// negative is no wait at all. A wait is never shorter than that. Below 100 ms it is exact to some tens of microseconds, as long as few virtual
+/// users are in such a wait at once; else it is rounded up to a whole millisecond.
 ///
 /// ```no_run
 /// use flashcrowd::prelude::*;

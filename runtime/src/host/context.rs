@@ -13,6 +13,7 @@ use crate::http::{ClientSettings, HttpDebug, Statuses};
 use crate::log::Log;
 use crate::metrics::{Recorder, Registry, TagSetId};
 use crate::problems::Problems;
+use crate::shard::naps::Naps;
 use crate::shard::progress::Progress;
 use crate::shared::Shared;
 use crate::stop::StopToken;
@@ -133,6 +134,8 @@ pub struct ShardContext {
     pub(super) cache: Mutex<SeriesCache>,
     /// Bodies that are being coded or decoded at once: each takes memory of its sender's choosing, and there is one thread for all.
     pub(super) coding: Semaphore,
+    /// Short sleeps.
+    pub(super) naps: Naps,
 }
 
 impl ShardContext {
@@ -140,7 +143,15 @@ impl ShardContext {
     #[must_use]
     pub fn new(test: Arc<TestContext>, module: usize, recorder: Arc<Mutex<Recorder>>) -> Self {
         let http = Arc::clone(&test.modules[module].http);
-        Self { test, module, http, recorder, cache: Mutex::default(), coding: Semaphore::new(CODED_AT_ONCE) }
+        Self {
+            test,
+            module,
+            http,
+            recorder,
+            cache: Mutex::default(),
+            coding: Semaphore::new(CODED_AT_ONCE),
+            naps: Naps::default(),
+        }
     }
 
     /// The module's index among the test's.

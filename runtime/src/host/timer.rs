@@ -1,5 +1,6 @@
 //! `flashcrowd:scenario/timer`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::bindings::flashcrowd::scenario::timer;
@@ -10,7 +11,8 @@ impl timer::Host for VuState {
         if nanoseconds == 0 {
             return Ok(());
         }
-        tokio::time::sleep(Duration::from_nanos(nanoseconds)).await;
+        let shard = Arc::clone(&self.shard);
+        shard.naps.sleep(Duration::from_nanos(nanoseconds)).await;
         Ok(())
     }
 }
