@@ -147,6 +147,27 @@ impl Flight {
         }
     }
 
+    /// The cookies that are there now are those that every iteration begins with.
+    pub(super) fn keep_cookies(&self) {
+        if !self.shard.test.requests.keep_cookies {
+            let mut session = self.session();
+            session.first_jar = session.jar.clone();
+        }
+    }
+
+    /// What an iteration begins with.
+    pub(super) fn begin_iteration(&self) {
+        let mut session = self.session();
+        if let Some(first) = &session.first_jar {
+            session.jar = Some(first.clone());
+        }
+    }
+
+    /// A fresh instance logs in anew.
+    pub(super) fn begin_vu(&self) {
+        self.session().first_jar = None;
+    }
+
     /// Polls a call into the module, and the exchanges that it begins. When it is dropped, so is the exchange under way.
     pub(crate) async fn drive<F: Future + Unpin>(&self, cpu: &CpuMeter, mut call: F) -> F::Output {
         let mut cut = Cut { flight: self, finished: false };

@@ -1,5 +1,6 @@
 //! Tag sets that the hot path needs again and again, found by small keys instead of by their text.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
@@ -23,6 +24,7 @@ pub(crate) struct SeriesCache {
     checks: FxHashMap<(TagSetId, Symbol, TagSetId), TagSetId>,
     merged: FxHashMap<(TagSetId, TagSetId), TagSetId>,
     groups: FxHashMap<(TagSetId, Symbol), TagSetId>,
+    addresses: FxHashMap<(TagSetId, IpAddr), TagSetId>,
 }
 
 #[derive(Debug, Default)]
@@ -107,6 +109,13 @@ impl SeriesCache {
             return base;
         }
         bounded(&mut self.merged, (base, own), || merge(registry, base, own))
+    }
+
+    /// `base` at this server's address, where the run keeps that tag.
+    pub(super) fn ip(&mut self, registry: &Registry, base: TagSetId, address: IpAddr) -> TagSetId {
+        bounded(&mut self.addresses, (base, address), || {
+            extend(registry, base, &[(SystemTag::Ip, &address.to_string())])
+        })
     }
 
     /// `base` inside the group of this path.

@@ -184,6 +184,11 @@ impl VuState {
         // What an interrupted call left behind belongs to it.
         self.speaker.flush();
         self.flight.end_iteration();
+        match &position {
+            Position::Iteration { .. } => self.flight.begin_iteration(),
+            Position::VuInit => self.flight.begin_vu(),
+            Position::Describe | Position::Stage(_) => {}
+        }
         self.memory.forget();
         self.panic = None;
         self.cpu.set_alone(!matches!(position, Position::Iteration { .. } | Position::VuInit));
@@ -234,6 +239,9 @@ impl VuState {
             self.leave_group();
         }
         self.speaker.flush();
+        if matches!(self.position, Position::VuInit) {
+            self.flight.keep_cookies();
+        }
         self.flight.end_iteration();
     }
 

@@ -11,7 +11,7 @@ const MAX_COOKIES: usize = 3000;
 const MAX_JAR_BYTES: usize = 1 << 20;
 
 /// One virtual user's cookies.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Jar {
     store: CookieStore,
 }

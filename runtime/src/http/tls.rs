@@ -133,6 +133,17 @@ pub enum HttpVersion {
 impl HttpVersion {
     const ALL: [Self; 3] = [Self::Auto, Self::Http1, Self::Http2];
 
+    /// The version of this name: `auto`, `1.1` or `2`.
+    #[must_use]
+    pub fn of(name: &str) -> Option<Self> {
+        match name {
+            "auto" | "" => Some(Self::Auto),
+            "1.1" => Some(Self::Http1),
+            "2" => Some(Self::Http2),
+            _ => None,
+        }
+    }
+
     /// The protocols offered in the TLS handshake, the preferred one first (RFC 7301).
     fn alpn(self) -> Vec<Vec<u8>> {
         let names: &[&[u8]] = match self {

@@ -83,11 +83,9 @@ pub fn positive_duration(value: &Value) -> Result<Duration, FieldError> {
 /// # Errors
 /// Any other value.
 pub fn http_version(value: &Value) -> Result<HttpVersion, FieldError> {
-    match value.as_str() {
-        Some("auto" | "") => Ok(HttpVersion::Auto),
-        Some("1.1") => Ok(HttpVersion::Http1),
-        Some("2") => Ok(HttpVersion::Http2),
-        _ => fail(value, "is no version of HTTP; use \"auto\", \"1.1\" or \"2\""),
+    match value.as_str().and_then(HttpVersion::of) {
+        Some(version) => Ok(version),
+        None => fail(value, "is no version of HTTP; use \"auto\", \"1.1\" or \"2\""),
     }
 }
 

@@ -192,3 +192,20 @@ fn digest_challenges_are_answered_by_their_own_host_alone() {
     });
     part("digest", thresholds, &[]);
 }
+
+#[test]
+fn a_request_has_a_version_of_its_own_and_a_tag_with_the_address_on_request() {
+    let thresholds = json!({
+        "http_reqs{proto:HTTP/1.1}": ["count==1"],
+        "http_reqs{ip:127.0.0.1}": ["count>=1"],
+        "http_req_duration{ip:127.0.0.1,status:200}": ["avg>0"],
+    });
+    let with_ip = ["--http-version", "2", "--system-tags", "proto,status,ip"];
+    part("versions", thresholds, &with_ip);
+    let by_default = part(
+        "versions",
+        json!({"http_reqs{ip:127.0.0.1}": ["count<1"]}),
+        &["--http-version", "2", "--no-data", "pass"],
+    );
+    assert_eq!(by_default.metric("http_reqs", "count"), 3.0);
+}

@@ -167,6 +167,7 @@ pub(crate) mod http {
         pub(crate) digest: Option<(String, String)>,
         pub(crate) compression: Vec<String>,
         pub(crate) chunked: bool,
+        pub(crate) http_version: String,
     }
 
     #[derive(Debug)]
@@ -224,6 +225,11 @@ pub(crate) mod http {
 
         pub(crate) fn set_chunked(&self, chunked: bool) {
             self.said().chunked = chunked;
+        }
+
+        pub(crate) fn set_http_version(&self, version: &str) -> Result<(), String> {
+            version.clone_into(&mut self.said().http_version);
+            Ok(())
         }
 
         pub(crate) fn said(&self) -> std::sync::MutexGuard<'_, Said> {

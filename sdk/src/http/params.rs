@@ -34,6 +34,7 @@ pub(crate) struct Rare {
     pub(crate) digest: Option<(String, String)>,
     pub(crate) compression: Vec<String>,
     pub(crate) chunked: bool,
+    pub(crate) http_version: Option<String>,
 }
 
 /// What a combination is told apart by. A set of tags has one handle.
@@ -139,6 +140,11 @@ impl Rare {
         }
         if self.chunked {
             params.set_chunked(true);
+        }
+        if let Some(version) = &self.http_version
+            && let Err(error) = params.set_http_version(version)
+        {
+            panic!("{error}");
         }
     }
 }

@@ -187,6 +187,19 @@ impl<'a> Request<'a> {
         self.header("Accept-Encoding", "gzip, deflate, br, zstd")
     }
 
+    /// Speaks this version of HTTP, whatever the option `httpVersion` says: `auto`, `1.1` or `2` (without TLS with prior knowledge). Another
+    /// text ends the iteration.
+    ///
+    /// ```no_run
+    /// use flashcrowd::prelude::*;
+    ///
+    /// let old = http::get("https://shop.test/").http_version("1.1").send();
+    /// ```
+    pub fn http_version(mut self, version: &str) -> Self {
+        self.spec.rarely().http_version = Some(version.to_owned());
+        self
+    }
+
     /// Sends this text, as `Content-Type: text/plain; charset=utf-8` unless that header is given.
     pub fn text(mut self, text: impl Text<'a>) -> Self {
         let text = match text.into_text() {
@@ -563,6 +576,7 @@ mod tests {
         let (_, said) =
             sent(&post("http://a/").text("x").compress("gzip").compress("br").digest_auth("ann", "pw")).params.unwrap();
         assert_eq!(said.compression, ["gzip", "br"]);
+        assert_eq!(sent(&get("http://a/").http_version("2")).params.unwrap().1.http_version, "2");
         assert_eq!(said.digest, Some(("ann".to_owned(), "pw".to_owned())));
         assert_eq!(headers(&get("http://a/").compressed()), ["Accept-Encoding: gzip, deflate, br, zstd"]);
     }

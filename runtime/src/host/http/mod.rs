@@ -142,7 +142,7 @@ impl VuState {
                     timeout,
                     discard,
                     connect_timeout: rare.as_ref().and_then(|rare| rare.connect_timeout),
-                    http_version: None,
+                    http_version: rare.as_ref().and_then(|rare| rare.http_version),
                     chunked,
                     streamed: false,
                 };

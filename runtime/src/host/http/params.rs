@@ -9,6 +9,7 @@ use super::http;
 use crate::host::limits::short;
 use crate::host::series_cache::Symbol;
 use crate::host::state::VuState;
+use crate::http::tls::HttpVersion;
 use crate::http::{Coding, Credentials, Statuses};
 use crate::metrics::TagSetId;
 
@@ -36,6 +37,7 @@ pub(crate) struct Rare {
     /// In the order in which they are applied.
     pub(crate) compression: Vec<Coding>,
     pub(crate) chunked: bool,
+    pub(crate) http_version: Option<HttpVersion>,
 }
 
 impl Params {
@@ -123,6 +125,15 @@ impl http::HostParams for VuState {
     fn set_chunked(&mut self, params: Resource<Params>, chunked: bool) -> wasmtime::Result<()> {
         self.rarely(&params)?.chunked = chunked;
         Ok(())
+    }
+
+    fn set_http_version(&mut self, params: Resource<Params>, version: String) -> wasmtime::Result<Result<(), String>> {
+        short("a version of HTTP", &version)?;
+        let Some(known) = HttpVersion::of(&version) else {
+            return Ok(Err(format!("`{version}` is no version of HTTP; use auto, 1.1 or 2")));
+        };
+        self.rarely(&params)?.http_version = Some(known);
+        Ok(Ok(()))
     }
 
     fn drop(&mut self, params: Resource<Params>) -> wasmtime::Result<()> {

@@ -7,7 +7,7 @@ use crate::host::context::ShardContext;
 use crate::host::series_cache::{RequestLabel, Symbol};
 use crate::http::tls::TlsVersion;
 use crate::http::{Client, ErrorCode, Exchange, Failure, Lane, Meter, Outgoing, Statuses, Target, Timings};
-use crate::metrics::{HttpKey, HttpSample, MethodId, TagSetId, builtin};
+use crate::metrics::{HttpKey, HttpSample, MethodId, SystemTag, TagSetId, builtin};
 
 /// How the hops of a journey are counted.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ impl Counting {
         exchange: &Exchange,
         passing: bool,
     ) -> (ErrorCode, bool) {
-        let key = self.key(tags, exchange, passing);
+        let key = self.key(at_address(shard, tags, exchange), exchange, passing);
         let Timings { blocked, connecting, tls_handshaking, sending, waiting, receiving, looking_up } =
             exchange.timings;
         let sample = HttpSample {
@@ -129,7 +129,7 @@ impl Streamed {
 
     /// The tags of its samples, as far as they are known by now.
     pub(in crate::host) fn sample_tags(&self, shard: &ShardContext, exchange: &Exchange) -> TagSetId {
-        self.counting.key(self.tags, exchange, false).tags(&shard.test.registry)
+        self.counting.key(at_address(shard, self.tags, exchange), exchange, false).tags(&shard.test.registry)
     }
 
     /// Records it, unless that was done.
@@ -144,6 +144,16 @@ impl Streamed {
         if !self.recorded {
             count_interrupted(shard, self.tags, exchange.bytes_sent, exchange.bytes_received);
         }
+    }
+}
+
+/// These tags, with the server's address where the run keeps that.
+fn at_address(shard: &ShardContext, tags: TagSetId, exchange: &Exchange) -> TagSetId {
+    match exchange.remote {
+        Some(remote) if shard.test.registry.system_tags().contains(SystemTag::Ip) => {
+            shard.cached(|cache, registry| cache.ip(registry, tags, remote.ip()))
+        }
+        _ => tags,
     }
 }
 

@@ -27,7 +27,7 @@ impl Dress {
         credentials: Option<&Credentials>,
     ) {
         let mut session = lock(session);
-        let Session { jar, nonces } = &mut *session;
+        let Session { jar, nonces, .. } = &mut *session;
         if let Some(jar) = jar
             && let Some((own, header)) = cookies_of(jar, &outgoing.target, &mut outgoing.headers)
         {

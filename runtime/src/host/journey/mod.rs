@@ -55,7 +55,9 @@ pub(crate) struct Arrival {
 #[derive(Debug, Default)]
 pub(crate) struct Session {
     /// `None` for a virtual user that never saw a cookie.
-    pub(super) jar: Option<Box<Jar>>,
+    pub(in crate::host) jar: Option<Box<Jar>>,
+    /// What each iteration begins with, left by `vu_init`; `None` where that is nothing.
+    pub(in crate::host) first_jar: Option<Box<Jar>>,
     /// `None` for one that answered no challenge.
     nonces: Option<Box<Nonces>>,
 }

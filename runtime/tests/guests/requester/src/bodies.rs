@@ -83,3 +83,11 @@ pub(crate) fn digest() {
     let refused = ask("/digest-never");
     check("what is refused is refused", refused.status() == 401 && !refused.ok());
 }
+
+/// In a run that speaks HTTP/2 only, to a server that speaks HTTP/1.1 only.
+pub(crate) fn versions() {
+    let ask = || http::get(format!("{}/echo", env("BASE_URL")));
+    check("the run's version is no good", ask().send().status() == 0);
+    check("the request's own is", ask().http_version("1.1").send().status() == 200);
+    check("it is for that request alone", ask().send().status() == 0);
+}

@@ -39,6 +39,7 @@ fn run() {
         "files" => bodies::files(),
         "missing" => bodies::missing(),
         "digest" => bodies::digest(),
+        "versions" => bodies::versions(),
         other => fail(format!("there is no part `{other}`")),
     }
 }

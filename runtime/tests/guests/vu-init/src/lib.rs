@@ -10,6 +10,9 @@ thread_local! {
     static TOKEN: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
+/// Nobody calls it: cookies are kept by URL.
+const SHOP: &str = "http://shop.test/";
+
 static INITS: Counter = Counter::new("inits");
 
 #[flashcrowd::options]
@@ -47,6 +50,7 @@ fn log_in(shop: &str) -> Result<(), String> {
         }
     }
     exec::tag("plan", "gold");
+    http::cookies(SHOP).set("user", &exec::vu().to_string());
     TOKEN.set(Some(format!("{shop}-{}", exec::vu())));
     Ok(())
 }
@@ -56,6 +60,11 @@ fn iterate() {
     let token = format!("shop-{}", exec::vu());
     check("vu_init ran before", TOKEN.with_borrow(|known| known.as_ref() == Some(&token)));
     check("its tag is there", exec::tags().get("plan").is_some_and(|plan| plan == "gold"));
+    let jar = http::cookies(SHOP);
+    let own = vec![("user".to_owned(), exec::vu().to_string())];
+    check("each iteration begins with vu_init's cookies", jar.all() == own);
+    jar.set("cart", "full");
+    jar.remove("user");
     ask();
     if exec::iteration() == 1 && !env_or("PANIC", "").is_empty() {
         panic!("told to panic");
