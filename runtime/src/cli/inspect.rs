@@ -124,7 +124,6 @@ fn all_as_json(modules: &[Named], plan: &Plan) -> Value {
 fn module_json(inspected: &Inspected) -> Value {
     let mut all = serde_json::to_value(&inspected.description).unwrap_or_else(|_| json!({}));
     all["options"] = json!({});
-    all["requirements"] = json!({});
     all["imports"] = json!(inspected.module.imports());
     all["grants"] = json!({ "hosts": hosts(&inspected.description), "writes": inspected.description.handle_summary });
     all

@@ -9,11 +9,11 @@ use tokio::time::Instant;
 use super::context::ShardContext;
 use super::journey::Streamed;
 use crate::http::event_stream::{Event, EventParser};
-use crate::http::{Client, ErrorCode, Exchange, Piece};
+use crate::http::{Client, ErrorCode, Exchange, Piece, UNREAD_STREAMS};
 use crate::metrics::{TagSetId, builtin};
 
 /// Answers that one virtual user may have under way at once: each may hold a socket, and over HTTP/2 as much as one window takes.
-pub(super) const MAX_STREAMS: usize = 16;
+pub(super) const MAX_STREAMS: usize = UNREAD_STREAMS;
 
 /// The open streams of one virtual user, by number. They are not in the instance's table: an iteration that is cut off leaves that behind
 /// until the next one begins, and its connections are to close at once.

@@ -6,7 +6,9 @@
 
 use std::convert::Infallible;
 use std::future::poll_fn;
+use std::net::IpAddr;
 use std::pin::Pin;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
@@ -27,6 +29,8 @@ type Errand = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// One virtual user's client, at rest or with an exchange under way.
 pub(crate) struct Flight {
     shard: Arc<ShardContext>,
+    /// The address that this virtual user calls from; none: the system chooses.
+    local: Option<IpAddr>,
     desk: Arc<Mutex<Desk>>,
     session: Arc<Mutex<Session>>,
     /// `None` before the first request, and after one that was cut off.
@@ -70,9 +74,11 @@ impl std::fmt::Debug for Order {
 
 impl Flight {
     pub(crate) fn new(shard: Arc<ShardContext>) -> Arc<Self> {
-        let sessions = Sessions::new(shard.test.limits.memory_bytes);
+        let local = shard.http.local_addresses.next();
+        let sessions = Sessions::new(shard.test.limits.memory_bytes, local);
         Arc::new(Self {
             shard,
+            local,
             desk: Arc::default(),
             session: Arc::default(),
             pilot: Mutex::default(),
@@ -109,7 +115,10 @@ impl Flight {
     /// Sends a request in a lane of its own: its answer is read when others have been sent.
     pub(super) async fn send_alone(&self, journey: Box<Journey>) -> Arrival {
         let (shard, session) = (Arc::clone(&self.shard), Arc::clone(&self.session));
-        self.errand(|client| async move { journey.make(&client, &mut Lane::new(), &shard, &session).await }).await
+        self.errand(|client| async move {
+            journey.make(&client, &mut Lane::new(), &shard, &session, &AtomicUsize::new(0)).await
+        })
+        .await
     }
 
     fn client(&self) -> Arc<Client> {
@@ -118,7 +127,7 @@ impl Flight {
     }
 
     fn new_pilot(&self) -> (Pilot, Arc<Client>) {
-        let client = Arc::new(Client::new(Arc::clone(&self.shard.http)));
+        let client = Arc::new(Client::calling_from(self.local, Arc::clone(&self.shard.http)));
         let pilot =
             pilot_of(Arc::clone(&client), Arc::clone(&self.shard), Arc::clone(&self.desk), Arc::clone(&self.session));
         (Box::pin(pilot), client)
@@ -218,7 +227,9 @@ async fn pilot_of(
         // Requests that are refused at once would never leave the turn to anybody else.
         tokio::task::coop::consume_budget().await;
         let arrival = match poll_fn(|_| lock(&desk).order.take().map_or(Poll::Pending, Poll::Ready)).await {
-            Order::Journey(journey) => Some(journey.make(&client, &mut lane, &shard, &session).await),
+            Order::Journey(journey) => {
+                Some(journey.make(&client, &mut lane, &shard, &session, &AtomicUsize::new(0)).await)
+            }
             Order::Errand(errand) => {
                 errand.await;
                 None

@@ -220,7 +220,7 @@ impl VuState {
         let begun = match request {
             Err(status) => Err(status),
             Ok(request) => {
-                begin(&sessions.channels, settings, sessions.local(settings), request, sessions.budget.clone()).await
+                begin(&sessions.channels, settings, sessions.local(), request, sessions.budget.clone()).await
             }
         };
         if let (Err(status), Ok((target, _))) = (&begun, &target) {

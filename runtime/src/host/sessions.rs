@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
 
 use super::context::ShardContext;
 use super::streams::Stream;
 use crate::grpc::Channels;
-use crate::http::ClientSettings;
 use crate::http::stream::{Moved, Stream as Socket};
 use crate::metrics::{TagSetId, builtin};
 use crate::websocket::{Budget, Connection};
@@ -25,8 +24,8 @@ pub(crate) struct Sessions {
     pub(super) budget: Budget,
     /// What gRPC calls go over. It outlives iterations.
     pub(crate) channels: Channels,
-    /// The address to call from, chosen when the first one is opened.
-    local: OnceLock<Option<IpAddr>>,
+    /// The address to call from.
+    local: Option<IpAddr>,
 }
 
 #[derive(Debug, Default)]
@@ -38,18 +37,13 @@ struct Open {
 }
 
 impl Sessions {
-    pub(crate) fn new(memory_bytes: usize) -> Self {
-        Self {
-            open: Mutex::default(),
-            budget: Budget::new(memory_bytes),
-            channels: Channels::default(),
-            local: OnceLock::new(),
-        }
+    pub(crate) fn new(memory_bytes: usize, local: Option<IpAddr>) -> Self {
+        Self { open: Mutex::default(), budget: Budget::new(memory_bytes), channels: Channels::default(), local }
     }
 
     /// The address to call from.
-    pub(super) fn local(&self, settings: &ClientSettings) -> Option<IpAddr> {
-        *self.local.get_or_init(|| settings.local_addresses.next())
+    pub(super) fn local(&self) -> Option<IpAddr> {
+        self.local
     }
 
     /// Whether there is room for one more.

@@ -108,6 +108,13 @@ fn no_events(exchange: &Exchange) -> Option<String> {
     if exchange.status != 200 {
         return Some(format!("no stream of events: the status is {}", exchange.status));
     }
+    let coding = exchange.head.get("content-encoding").unwrap_or_default().trim_ascii();
+    if !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity") {
+        let shown: String = String::from_utf8_lossy(coding).chars().take(100).collect();
+        return Some(format!(
+            "no stream of events that can be read: it is compressed (`{shown}`), and events are read as they were sent"
+        ));
+    }
     let content_type = exchange.head.get("content-type").unwrap_or_default();
     let essence = content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
     if essence.eq_ignore_ascii_case(b"text/event-stream") {

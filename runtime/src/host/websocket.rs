@@ -135,7 +135,7 @@ impl VuState {
                 return Err(Failure::new(ErrorCode::OTHER, "too many WebSockets", detail));
             }
             let settings = &self.shard.http;
-            let wanted = Wanted { http: HttpVersion::Http1, local: sessions.local(settings), timeout, tunnel: true };
+            let wanted = Wanted { http: HttpVersion::Http1, local: sessions.local(), timeout, tunnel: true };
             let dialed = dial(settings, &request.target.origin, wanted, &mut DialTimings::default()).await?;
             tls = dialed.tls;
             remote = Some(dialed.remote);

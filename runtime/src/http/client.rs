@@ -82,7 +82,12 @@ impl Client {
     /// A client without any connection.
     #[must_use]
     pub fn new(settings: Arc<ClientSettings>) -> Self {
-        let local = settings.local_addresses.next();
+        Self::calling_from(settings.local_addresses.next(), settings)
+    }
+
+    /// One that calls from this address; without one the system chooses.
+    #[must_use]
+    pub fn calling_from(local: Option<IpAddr>, settings: Arc<ClientSettings>) -> Self {
         Self { settings, local, kept: Kept::default() }
     }
 

@@ -30,8 +30,12 @@ use super::tls::TlsVersion;
 
 /// What the server may send of one body before it is read.
 pub(super) const STREAM_WINDOW: u32 = 1 << 20;
-/// What it may send of all.
-const CONNECTION_WINDOW: u32 = 4 << 20;
+/// Answers that one virtual user may leave unread on a connection, and the next one is still read.
+pub(crate) const UNREAD_STREAMS: usize = 16;
+/// What it may send of all: as much as all unread answers together, and another one.
+const CONNECTION_WINDOW: u32 = (UNREAD_STREAMS as u32 + 1) * STREAM_WINDOW;
+/// What unread frames may cost beside their bytes. Events are small, and `h2` would take half of the window for an attack.
+const FRAME_BUDGET: usize = CONNECTION_WINDOW as usize;
 /// A longer head is no honest answer.
 const MAX_HEAD_BYTES: u32 = 64 * 1024;
 
@@ -85,6 +89,7 @@ impl Http2 {
             .enable_push(false)
             .initial_window_size(stream_window)
             .initial_connection_window_size(CONNECTION_WINDOW)
+            .data_frame_budget(FRAME_BUDGET)
             .max_header_list_size(MAX_HEAD_BYTES)
             .handshake(stream)
             .await;

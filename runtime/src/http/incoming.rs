@@ -1,8 +1,10 @@
 //! An answer whose body is read piece by piece. Between two reads nothing is read from the socket, so that a server that sends faster than
 //! the scenario reads has to wait.
 
+use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -107,6 +109,25 @@ impl Incoming {
     }
 }
 
+/// Waits so long for something. A patience of nothing takes what is there: a timer would wait for its next tick.
+pub(crate) async fn within<T>(patience: Duration, future: impl Future<Output = T>) -> Option<T> {
+    let mut future = pin!(future);
+    if !patience.is_zero() {
+        return tokio::time::timeout(patience, future).await.ok();
+    }
+    for look in [1, 2] {
+        let looked = poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await;
+        if let Poll::Ready(there) = looked {
+            return Some(there);
+        }
+        if look == 1 {
+            // Whether a socket has something to read is found out between two turns.
+            tokio::task::yield_now().await;
+        }
+    }
+    None
+}
+
 impl Client {
     /// Reads the next bytes of the body of an exchange that is under way, for so long at most. When there are no more, the exchange is over and
     /// says how it ended.
@@ -117,18 +138,16 @@ impl Client {
         let Some(incoming) = &mut exchange.incoming else {
             return if exchange.failure.is_some() { Piece::Failed } else { Piece::End };
         };
-        // A patience of nothing takes what is there: the future is polled once.
-        let next = tokio::time::timeout(patience, pin!(incoming.next())).await;
-        match next {
-            Err(_) => Piece::Late,
-            Ok(Ok(Some(bytes))) => Piece::Bytes(bytes),
-            Ok(Ok(None)) => {
+        match within(patience, incoming.next()).await {
+            None => Piece::Late,
+            Some(Ok(Some(bytes))) => Piece::Bytes(bytes),
+            Some(Ok(None)) => {
                 if let Some(incoming) = exchange.end() {
                     self.take_back(*incoming);
                 }
                 Piece::End
             }
-            Ok(Err(Ended { failure, with_connection })) => {
+            Some(Err(Ended { failure, with_connection })) => {
                 let incoming = exchange.end();
                 if let Some(Source::Http2(piecewise)) = incoming.map(|incoming| incoming.source)
                     && with_connection

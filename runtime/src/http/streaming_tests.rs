@@ -11,7 +11,7 @@ use tokio::sync::{Barrier, mpsc};
 use super::incoming::Piece;
 use super::tests::{OneByOne, get, post, request, server, settings};
 use super::tls::HttpVersion;
-use super::{Client, ErrorCode, Exchange, Lane, Outgoing};
+use super::{Client, ErrorCode, Exchange, Lane, Outgoing, UNREAD_STREAMS};
 
 const LONG: Duration = Duration::from_secs(20);
 
@@ -366,4 +366,48 @@ async fn connections_that_were_opened_at_once_are_kept_for_the_next_requests() {
     }
     // Eight are kept without a batch, and never more than 32.
     assert_eq!(seen, [5, 5, 11, 15, 19, 19, 47, 55]);
+}
+
+/// As many answers as a virtual user may leave unread, each a full window or thousands of small events: the next request is answered.
+#[tokio::test]
+async fn answers_that_nobody_reads_keep_no_other_from_coming_over_http2() {
+    for (piece, pieces) in [(vec![7; 16 * 1024], 128), (b"data: an event of some bytes\n\n".to_vec(), 4_000)] {
+        let piece = Bytes::from(piece);
+        let url = h2_server(move |request, mut respond| {
+            let piece = piece.clone();
+            async move {
+                let short = request.uri().path() == "/short";
+                let mut body = respond.send_response(http::Response::new(()), false).unwrap();
+                if short {
+                    return body.send_data(Bytes::from_static(b"short"), true).unwrap();
+                }
+                for _ in 0..pieces {
+                    body.reserve_capacity(piece.len());
+                    while body.capacity() < piece.len() {
+                        if !matches!(std::future::poll_fn(|cx| body.poll_capacity(cx)).await, Some(Ok(_))) {
+                            return;
+                        }
+                    }
+                    body.send_data(piece.clone(), false).unwrap();
+                }
+                std::future::pending::<()>().await;
+            }
+        })
+        .await;
+        let client = Client::new(Arc::new(settings()));
+        let mut unread = Vec::new();
+        for _ in 0..UNREAD_STREAMS {
+            let exchange = client.send(&mut Lane::new(), &over_http2(streamed(&url))).await;
+            assert_eq!((exchange.status, &exchange.failure), (200, &None));
+            unread.push(exchange);
+        }
+        // Until the server has sent what it may.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let outgoing = Outgoing { timeout: Some(LONG), ..over_http2(get(&url.replace("/x", "/short"))) };
+        let short = client.send(&mut Lane::new(), &outgoing).await;
+        assert_eq!((short.status, &short.failure, &short.body[..]), (200, &None, &b"short"[..]));
+        for mut exchange in unread {
+            assert!(matches!(client.read(&mut exchange, LONG).await, Piece::Bytes(_)), "{:?}", exchange.failure);
+        }
+    }
 }

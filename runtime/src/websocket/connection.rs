@@ -18,7 +18,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use super::Budget;
 use super::budget::Budgeted;
 use super::event::{Ended, Event, Outgoing, Tally};
-use crate::http::{ErrorCode, Failure};
+use crate::http::{ErrorCode, Failure, within};
 
 /// The longest message that is sent.
 const MAX_SENT_BYTES: usize = 16 << 20;
@@ -252,18 +252,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Takes in what comes until it is `enough`, the connection ends, or the time is over. A timeout of 0 takes what is there.
     async fn wait(&mut self, timeout: Duration, enough: impl Fn(&Self) -> bool) {
-        let mut taken_in =
-            pin!(poll_fn(|cx| { if enough(self) { Poll::Ready(()) } else { self.poll_read(cx, &enough) } }));
-        if timeout.is_zero() {
-            let mut turn = pin!(poll_fn(|cx| Poll::Ready(taken_in.as_mut().poll(cx).is_ready())));
-            if !turn.as_mut().await {
-                // Whether a socket has something to read is found out between two turns.
-                tokio::task::yield_now().await;
-                poll_fn(|cx| Poll::Ready(taken_in.as_mut().poll(cx).is_ready())).await;
-            }
-            return;
-        }
-        let _ = tokio::time::timeout(timeout, taken_in).await;
+        let taken_in = poll_fn(|cx| if enough(self) { Poll::Ready(()) } else { self.poll_read(cx, &enough) });
+        let _ = within(timeout, taken_in).await;
     }
 
     /// Takes in frames. Ready when it is `enough` or the connection has ended.

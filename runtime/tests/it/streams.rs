@@ -196,9 +196,8 @@ fn a_batch_keeps_to_its_limits_and_its_connections() {
         let run = passes("batches", &server.url, &json!({"http_reqs": ["count==24"]}), args);
         assert_eq!(server.most.load(SeqCst), most, "{args:?}");
         assert_eq!(server.connections.load(SeqCst), most, "the second batch uses the first one's: {args:?}");
-        // Each was measured by itself: they overlapped, and none waited for another's answer.
-        assert!(run.metric("http_req_waiting", "max") < 60_000.0);
-        assert!(run.metric("http_req_waiting", "min") >= 100.0, "{:#}", run.summary["metrics"]["http_req_waiting"]);
+        // The server takes its time for each: none has the time of one that was answered before.
+        assert!(run.metric("http_req_waiting", "min") >= 50.0, "{:#}", run.summary["metrics"]["http_req_waiting"]);
     }
 }
 

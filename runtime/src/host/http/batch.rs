@@ -2,9 +2,9 @@
 //! not mixed up with what is measured of another.
 
 use std::collections::VecDeque;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex};
 
-use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 
@@ -14,7 +14,7 @@ use super::{Body, Params, Prepared, http};
 use crate::host::context::ShardContext;
 use crate::host::journey::{Arrival, Journey, Session};
 use crate::host::state::VuState;
-use crate::http::{Client, ErrorCode, Failure, Lane, Origin};
+use crate::http::{Client, Lane, Origin};
 
 /// Requests that one call may bring.
 const MAX_REQUESTS: usize = 1000;
@@ -80,10 +80,12 @@ async fn make_all(
 ) -> Vec<(usize, Arrival)> {
     let at_once = limits.at_once.min(journeys.len()).max(1);
     client.expect_at_once(at_once);
+    // What the instance holds of the answers that are there. Declared before what refers to it.
+    let total = AtomicUsize::new(0);
+    let held = &total;
     let mut queues = queued(journeys);
     let mut under_way = FuturesUnordered::new();
     let mut arrived = Vec::new();
-    let mut held = 0;
     loop {
         while under_way.len() < at_once
             && let Some((queue, number, journey)) = next(&mut queues, limits.per_host)
@@ -91,20 +93,11 @@ async fn make_all(
             under_way.push(async move {
                 // What all have under way together is no more than what the instance may hold.
                 let mut lane = Lane::with_room(room / at_once);
-                (queue, number, journey.make(client, &mut lane, shard, session).await)
+                (queue, number, journey.make(client, &mut lane, shard, session, held).await)
             });
         }
-        let Some((queue, number, mut arrival)) = under_way.next().await else { return arrived };
+        let Some((queue, number, arrival)) = under_way.next().await else { return arrived };
         queues[queue].under_way -= 1;
-        held += arrival.exchange.body.len();
-        if held > room {
-            held -= arrival.exchange.body.len();
-            arrival.exchange.body = Bytes::new();
-            arrival.exchange.failure.get_or_insert_with(|| {
-                let text = "the answers of this batch are more than the instance may hold; send fewer at once, or raise --memory-limit";
-                Failure::new(ErrorCode::OTHER, "body dropped", text)
-            });
-        }
         arrived.push((number, arrival));
         // Requests that are refused at once would never leave the turn to anybody else.
         tokio::task::coop::consume_budget().await;

@@ -157,35 +157,34 @@ fn at_address(shard: &ShardContext, tags: TagSetId, exchange: &Exchange) -> TagS
     }
 }
 
-/// One exchange. If it is cut off, what had left by then is counted.
-pub(super) async fn hop(
+/// One exchange. If it is cut off before it is recorded, what had left by then is counted.
+pub(super) async fn hop<'a>(
     client: &Client,
     lane: &mut Lane,
-    shard: &ShardContext,
+    shard: &'a ShardContext,
     outgoing: &Outgoing,
     tags: TagSetId,
-) -> Exchange {
-    let unanswered = Unanswered { meter: lane.meter(), shard, tags, armed: true };
+) -> (Exchange, Unrecorded<'a>) {
+    let unrecorded = Unrecorded { meter: lane.meter(), shard, tags, armed: true };
     let exchange = client.send(lane, outgoing).await;
-    unanswered.answered();
-    exchange
+    (exchange, unrecorded)
 }
 
 /// Counts a request that was cut off: it is none of `http_reqs`, as its time says nothing, but the server may have seen it.
-struct Unanswered<'a> {
+pub(super) struct Unrecorded<'a> {
     meter: Arc<Meter>,
     shard: &'a ShardContext,
     tags: TagSetId,
     armed: bool,
 }
 
-impl Unanswered<'_> {
-    fn answered(mut self) {
+impl Unrecorded<'_> {
+    pub(super) fn recorded(mut self) {
         self.armed = false;
     }
 }
 
-impl Drop for Unanswered<'_> {
+impl Drop for Unrecorded<'_> {
     fn drop(&mut self) {
         // The bytes of a connection that several share may have been counted with another request.
         if self.armed && self.meter.first_write().is_some() {

@@ -4,6 +4,7 @@
 mod counting;
 mod dress;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -68,13 +69,15 @@ impl Journey {
         self.counting.unsent(shard, self.tags, failure, Some(self.outgoing.target))
     }
 
-    /// Sends the request, and again wherever it is sent to.
+    /// Sends the request, and again wherever it is sent to. `held` is what the instance holds of the answers to other requests of the same
+    /// call.
     pub(super) async fn make(
         mut self: Box<Self>,
         client: &Client,
         lane: &mut Lane,
         shard: &ShardContext,
         session: &Mutex<Session>,
+        held: &AtomicUsize,
     ) -> Arrival {
         let most = self.rare.as_ref().and_then(|rare| rare.redirects).unwrap_or(shard.test.requests.max_redirects);
         let limit = self.outgoing.timeout.unwrap_or(DEFAULT_TIMEOUT);
@@ -89,7 +92,8 @@ impl Journey {
             let credentials =
                 digest.as_ref().filter(|(origin, _)| *origin == self.outgoing.target.origin).map(|(_, who)| &**who);
             dress.put_on(&mut self.outgoing, session, credentials);
-            let mut exchange = hop(client, lane, shard, &self.outgoing, self.tags).await;
+            // Until it is recorded, it may still be cut off.
+            let (mut exchange, unrecorded) = hop(client, lane, shard, &self.outgoing, self.tags).await;
             self.show(shard, &exchange);
             if exchange.head.notes().set_cookie {
                 lock(session).store_cookies(shard, &self.outgoing.target, &exchange.head);
@@ -98,6 +102,7 @@ impl Journey {
             if !challenged && self.is_challenged(&exchange, credentials, session) {
                 challenged = true;
                 self.counting.record(shard, self.tags, &exchange, true);
+                unrecorded.recorded();
                 dress.take_off(&mut self.outgoing);
                 self.spend(&exchange, limit);
                 continue;
@@ -107,6 +112,7 @@ impl Journey {
                     redirects += 1;
                     challenged = false;
                     self.counting.record(shard, self.tags, &exchange, true);
+                    unrecorded.recorded();
                     dress.take_off(&mut self.outgoing);
                     self.spend(&exchange, limit);
                     self.turn(shard, next, exchange.status);
@@ -124,9 +130,11 @@ impl Journey {
                 && !exchange.body.is_empty()
                 && exchange.failure.is_none()
             {
-                Box::pin(decompress(shard, self.room, &mut exchange)).await;
+                let room = self.room.saturating_sub(held.load(Ordering::Relaxed));
+                Box::pin(decompress(shard, room, &mut exchange)).await;
             }
-            keep_within(self.room, &mut exchange);
+            keep_within(self.room.saturating_sub(held.load(Ordering::Relaxed)), &mut exchange);
+            held.fetch_add(exchange.body.len(), Ordering::Relaxed);
             let (error_code, expected, streamed) = if self.outgoing.streamed {
                 let (error_code, expected, streamed) = Streamed::begin(self.counting, shard, self.tags, &exchange);
                 (error_code, expected, Some(streamed))
@@ -134,6 +142,7 @@ impl Journey {
                 let (error_code, expected) = self.counting.record(shard, self.tags, &exchange, false);
                 (error_code, expected, None)
             };
+            unrecorded.recorded();
             let target = Some(self.outgoing.target);
             return Arrival { exchange, error_code, target, redirects, limit_reached, expected, streamed };
         }
