@@ -41,7 +41,7 @@ impl Default for Params {
     }
 }
 
-/// A call as the module has it: what is under way stands in [`Sessions`](super::sessions::Sessions).
+/// A call as the module has it: what is under way stands in `sessions::Sessions`.
 #[derive(Debug)]
 pub struct Call {
     /// 0 for none.

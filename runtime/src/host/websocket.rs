@@ -36,7 +36,7 @@ pub struct Params {
     subprotocols: Vec<String>,
 }
 
-/// A connection as the module has it: what is open stands in [`Sessions`](super::sessions::Sessions).
+/// A connection as the module has it: what is open stands in `sessions::Sessions`.
 #[derive(Debug)]
 pub struct Socket {
     /// 0 for none.
