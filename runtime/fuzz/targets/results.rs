@@ -5,7 +5,6 @@
 use flashcrowd_runtime::output::{Format, Mode, Rendering};
 use flashcrowd_runtime::results;
 use flashcrowd_runtime::summary::{Summary, SummarySettings};
-use flashcrowd_runtime::threshold::Threshold;
 use libfuzzer_sys::fuzz_target;
 
 /// Of the header: magic number and version, then their checksum.
@@ -30,11 +29,11 @@ fn look_at(bytes: &[u8]) {
     assert!(recording.damage.as_ref().is_none_or(|damage| damage.offset <= bytes.len() as u64));
     let _ = recording.damage.as_ref().map(ToString::to_string);
 
-    let recorded = &recording.run.thresholds;
-    let thresholds = recorded.iter().flat_map(|it| Threshold::parse(&it.metric, &it.expression)).collect::<Vec<_>>();
+    let Ok(thresholds) = recording.run.thresholds() else { return };
     for mode in [Mode::Compact, Mode::Full] {
         let settings = SummarySettings { full: mode == Mode::Full, ..SummarySettings::default() };
-        let summary = Summary::new(recording.totals(), &thresholds, recording.info(mode == Mode::Full), &settings);
+        let info = recording.info(mode == Mode::Full);
+        let summary = Summary::new(recording.totals(), &thresholds, recording.windows(), info, &settings);
         for format in Format::ALL {
             format.render(&summary, &Rendering { mode, time_unit: None, colour: true });
         }
