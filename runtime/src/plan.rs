@@ -212,7 +212,7 @@ impl Plan {
             let scenarios = part.options.scenarios().map_err(|error| part.blame(error))?;
             wanted.extend(scenarios.into_iter().map(|scenario| Wanted::new(module, part, scenario)));
         }
-        let left_out = choose::choose(&mut wanted, only, &mut notes)?;
+        let left_out = choose::choose(&mut wanted, parts, only, &mut notes)?;
         let mut scenarios = Vec::new();
         let mut scenarios_json = Map::new();
         let mut modules = Vec::new();

@@ -176,6 +176,7 @@ impl Running {
         self.prepared.shards.all().await?;
         let stopped = self.prepared.stop.reason();
         let ended = Instant::now();
+        self.prepared.run.progress.clock.end(ended);
         let lasted = self.prepared.run.progress.clock.elapsed_at(ended).unwrap_or_default();
         let paused = self.prepared.run.progress.clock.paused_for();
         Ok(Ended { started: self.started, ended, lasted, paused, stopped })

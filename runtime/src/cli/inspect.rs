@@ -14,7 +14,7 @@ use crate::log::{Level, Log, printable};
 use crate::metrics::{DEFAULT_MAX_SERIES, Registry};
 use crate::module::Description;
 use crate::options::Options;
-use crate::options::modules::Around;
+use crate::options::modules::{Around, full_name};
 use crate::plan::{Plan, PlannedModule};
 use crate::run::inspection::{Inspected, inspect};
 use crate::run::modules::{self, Named};
@@ -144,7 +144,7 @@ fn as_text(inspected: &Inspected, plan: &Plan, shown: &str) -> String {
     text.load(plan);
     text.grants(description);
     text.imports(inspected);
-    text.line(format_args!("\nRun it with\n  runtime run {shown}{}", flags([description])));
+    text.line(format_args!("\nRun it with\n  runtime run {shown}{}", flags(&[(None, description)])));
     text.0
 }
 
@@ -159,8 +159,9 @@ fn all_as_text(modules: &[Named], plan: &Plan, shown: &[String]) -> String {
     }
     text.line(format_args!("All of them together"));
     text.load(plan);
-    let all = flags(modules.iter().map(|module| &module.inspected.description));
-    text.line(format_args!("\nRun them with\n  runtime run {}{all}", shown.join(" ")));
+    let all: Vec<_> =
+        modules.iter().map(|module| (Some(module.name.as_str()), &module.inspected.description)).collect();
+    text.line(format_args!("\nRun them with\n  runtime run {}{}", shown.join(" "), flags(&all)));
     text.0
 }
 
@@ -262,12 +263,12 @@ fn hosts(description: &Description) -> Vec<String> {
     hosts
 }
 
-/// What these modules need of a command line, each flag once.
-fn flags<'a>(descriptions: impl IntoIterator<Item = &'a Description>) -> String {
-    let descriptions: Vec<&Description> = descriptions.into_iter().collect();
-    let required = descriptions.iter().flat_map(|description| &description.env);
-    let required = required.filter(|variable| variable.required && variable.default.is_none());
-    let variables = required.map(|variable| format!(" -e {}=VALUE", variable.name));
+/// What these modules need of a command line, each flag once. Of several modules, each has a name, and variables of its own.
+fn flags(modules: &[(Option<&str>, &Description)]) -> String {
+    let required = modules.iter().flat_map(|(name, description)| description.env.iter().map(move |env| (name, env)));
+    let required = required.filter(|(_, variable)| variable.required && variable.default.is_none());
+    let variables = required.map(|(module, variable)| format!(" -e {}=VALUE", full_name(*module, &variable.name)));
+    let descriptions: Vec<&Description> = modules.iter().map(|(_, description)| *description).collect();
     let tables = descriptions.iter().flat_map(|description| &description.data);
     let tables = tables.map(|table| format!(" --data {}=FILE", table.name));
     let allowed = descriptions.iter().flat_map(|description| hosts(description));

@@ -362,7 +362,7 @@ pub const OPTIONS: &[KnownOption] = &[
         Some("--system-tags"),
         Shape::SystemTags,
         "`proto,subproto,status,method,url,name,group,check,error,error_code,tls_version,scenario,service,expected_response`",
-        "The tags that the runtime sets by itself. On request also `vu`, `iter`, `ip`.",
+        "The tags that the runtime sets by itself. On request also `vu`, `iter`, `ip`. Without `check`, all checks are counted as one without a name.",
     ),
     yes(
         "summaryTrendStats",

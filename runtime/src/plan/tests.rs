@@ -288,6 +288,7 @@ fn two_modules(only: &[&str]) -> Result<Plan, FieldError> {
     let till = json!({"vus": 2, "duration": "30s"});
     let shared = json!({"thresholds": {
         "http_reqs": ["count>1"], "checks{scenario:shop.warmup}": ["rate>0.9"], "checks{scenario:till.default}": ["rate>0.8"],
+        "http_reqs{module:shop}": ["count>2"], "http_reqs{module:till}": ["count>3"],
     }});
     let [shop, till, shared] = [shop, till, shared].map(|json| Options::from_json(&json).unwrap());
     let info = one_function();
@@ -325,13 +326,15 @@ fn a_scenario_that_is_chosen_begins_at_once_and_the_others_are_left_out() {
         ("shop.concurrent_coupon_issuance", seconds(0))
     );
     assert_eq!((plan.modules[0].runs, plan.modules[1].runs), (true, false));
-    assert_eq!(plan.thresholds.len(), 1);
+    let kept: Vec<_> = plan.thresholds.iter().map(|threshold| threshold.selector_text.as_str()).collect();
+    assert_eq!(kept, ["http_reqs", "http_reqs{module:shop}"]);
     assert_eq!(
         plan.notes,
         [
             "--scenario: all begins 1m0s earlier than in the whole test",
             "--scenario: the threshold checks{scenario:shop.warmup}: rate>0.9 is left out with the scenario that it selects",
             "--scenario: the threshold checks{scenario:till.default}: rate>0.8 is left out with the scenario that it selects",
+            "--scenario: the threshold http_reqs{module:till}: count>3 is left out with its module, of which nothing runs",
         ]
     );
     assert_eq!(

@@ -21,6 +21,8 @@ pub struct LoadClock {
     state: AtomicU64,
     /// How much it was behind already when it showed 0.
     waited_ns: AtomicU64,
+    /// When the load was over: nothing is paused from then on.
+    ended: OnceLock<Instant>,
     /// Goes up with every change, after it.
     version: AtomicU64,
     changes: watch::Sender<()>,
@@ -32,6 +34,7 @@ impl Default for LoadClock {
             began: OnceLock::new(),
             state: AtomicU64::new(0),
             waited_ns: AtomicU64::new(0),
+            ended: OnceLock::new(),
             version: AtomicU64::new(0),
             changes: watch::Sender::new(()),
         }
@@ -70,6 +73,11 @@ impl LoadClock {
     pub(crate) fn begin(&self, at: Instant) {
         let _ = self.began.set(at);
         self.changed();
+    }
+
+    /// The load is over.
+    pub(crate) fn end(&self, at: Instant) {
+        let _ = self.ended.set(at);
     }
 
     /// When the load began; `None` before.
@@ -140,7 +148,7 @@ impl LoadClock {
     /// For how long the load has been paused in all, what it waited before its beginning left out.
     #[must_use]
     pub fn paused_for(&self) -> Duration {
-        let now = Instant::now();
+        let now = self.ended.get().copied().unwrap_or_else(Instant::now);
         let (Some(began), Some(elapsed)) = (self.began(), self.elapsed_at(now)) else { return Duration::ZERO };
         if elapsed.is_zero() {
             return Duration::ZERO;
@@ -245,6 +253,9 @@ mod tests {
         clock.pause();
         sleep(1).await;
         assert_eq!((clock.elapsed(), clock.paused_for()), (Some(5 * SECOND), 11 * SECOND));
+        clock.end(Instant::now());
+        sleep(7).await;
+        assert_eq!(clock.paused_for(), 11 * SECOND, "what is over is not paused any more");
     }
 
     #[tokio::test(start_paused = true)]

@@ -140,6 +140,10 @@ fn several_modules_can_be_looked_into() {
         finish(command, &Folder::new().file("none")).exits(0)
     };
     let text = inspect(&[]).stdout;
+    let mut two = runtime();
+    two.arg("inspect").args(twice("caller"));
+    let two = finish(two, &Folder::new().file("none")).exits(0).stdout;
+    assert!(two.trim_end().ends_with(" -e first.BASE_URL=VALUE -e second.BASE_URL=VALUE"), "{two}");
     for line in ["Module vu-init", "Module multi", "  multi.pay: shared-iterations", "  9 VUs at most"] {
         assert!(text.contains(line), "no {line}: {text}");
     }

@@ -14,6 +14,7 @@ use crate::field_error::FieldError;
 use crate::grants::Grants;
 use crate::metrics::DEFAULT_MAX_SERIES;
 use crate::options::modules::{SEPARATOR, is_module_name};
+use crate::options::{from_text, known};
 use crate::output::Mode;
 use crate::plan::Scale;
 use crate::results::Destination;
@@ -135,10 +136,14 @@ impl RunArgs {
     /// # Errors
     /// A wrong value, naming the flag.
     pub fn settings(&self, process: impl Fn(&str) -> Option<String>) -> Result<RunSettings, FieldError> {
-        let variable = |name: &str| {
-            let lookup = |prefix: &str| process(&format!("{prefix}{name}")).filter(|value| !value.is_empty());
-            lookup(crate::options::PREFIX).or_else(|| lookup("K6_"))
+        let named = |name: &str| {
+            [crate::options::PREFIX, "K6_"].into_iter().find_map(|prefix| {
+                let name = format!("{prefix}{name}");
+                let value = process(&name).filter(|value| !value.is_empty())?;
+                Some(Variable { name, value })
+            })
         };
+        let variable = |name: &str| named(name).map(|variable| variable.value);
         let env = self.options.env(&process)?;
         let mut grants = Grants::none();
         for list in &self.allow_hosts {
@@ -148,7 +153,7 @@ impl RunArgs {
         for (_, value) in env.iter().filter(|(name, _)| !name.contains(SEPARATOR)) {
             grants.allow_urls_in(value);
         }
-        let once = self.once || is_set(variable("ONCE"));
+        let once = self.once || is_set(named("ONCE"))?;
         if once {
             self.check_once()?;
         }
@@ -175,7 +180,7 @@ impl RunArgs {
                 .or_else(|| variable("NO_DATA"))
                 .as_deref()
                 .map_or(Ok(NoDataPolicy::default()), str::parse)?,
-            fail_on_check: self.fail_on_check || is_set(variable("FAIL_ON_CHECK")),
+            fail_on_check: self.fail_on_check || is_set(named("FAIL_ON_CHECK"))?,
             min_rate_achieved: self
                 .min_rate_achieved
                 .clone()
@@ -184,14 +189,14 @@ impl RunArgs {
                 .map(share)
                 .transpose()?,
             scale: self.options.scale()?,
-            summary_mode: self.summary_mode(variable)?,
+            summary_mode: self.summary_mode(named)?,
             summary_export: self.summary_export.clone().or_else(|| variable("SUMMARY_EXPORT").map(PathBuf::from)),
-            results: if once { Destination::Nowhere } else { self.results(variable) },
+            results: if once { Destination::Nowhere } else { self.results(named)? },
             access: self.access(variable)?,
             quiet: self.quiet,
             verbose: self.verbose,
             no_color: self.no_color
-                || is_set(variable("NO_COLOR"))
+                || is_set(named("NO_COLOR"))?
                 || process("NO_COLOR").is_some_and(|value| !value.is_empty()),
         })
     }
@@ -239,13 +244,13 @@ impl RunArgs {
         }
     }
 
-    fn results(&self, variable: impl Fn(&str) -> Option<String>) -> Destination {
-        match &self.results {
+    fn results(&self, named: impl Fn(&str) -> Option<Variable>) -> Result<Destination, FieldError> {
+        Ok(match &self.results {
             _ if self.no_results => Destination::Nowhere,
             Some(path) => Destination::File(path.clone()),
-            None if is_set(variable("NO_RESULTS")) => Destination::Nowhere,
-            None => variable("RESULTS").map_or(Destination::Default, |path| Destination::File(path.into())),
-        }
+            None if is_set(named("NO_RESULTS"))? => Destination::Nowhere,
+            None => named("RESULTS").map_or(Destination::Default, |path| Destination::File(path.value.into())),
+        })
     }
 
     /// A token in the environment is for any run that has an API; on the command line it needs one.
@@ -260,13 +265,13 @@ impl RunArgs {
         }
     }
 
-    fn summary_mode(&self, variable: impl Fn(&str) -> Option<String>) -> Result<Mode, FieldError> {
+    fn summary_mode(&self, named: impl Fn(&str) -> Option<Variable>) -> Result<Mode, FieldError> {
         if let Some(mode) = summary_mode(self.summary_mode.as_deref(), self.no_summary)? {
             return Ok(mode);
         }
-        match variable("SUMMARY_MODE") {
-            Some(text) => mode_of("SUMMARY_MODE", &text),
-            None if is_set(variable("NO_SUMMARY")) => Ok(Mode::Disabled),
+        match named("SUMMARY_MODE") {
+            Some(Variable { name, value }) => mode_of(&name, &value),
+            None if is_set(named("NO_SUMMARY"))? => Ok(Mode::Disabled),
             None => Ok(Mode::default()),
         }
     }
@@ -310,8 +315,19 @@ fn is_variable_name(name: &str) -> bool {
 }
 
 /// Whether a variable that stands for a flag says yes.
-fn is_set(variable: Option<String>) -> bool {
-    variable.is_some_and(|value| value != "false" && value != "0")
+/// A variable of this process that has a value.
+struct Variable {
+    /// With its prefix, as it was set.
+    name: String,
+    value: String,
+}
+
+/// Whether a variable that stands for a flag says so: the same texts as of options that are true or false.
+fn is_set(variable: Option<Variable>) -> Result<bool, FieldError> {
+    let Some(Variable { name, value }) = variable else { return Ok(false) };
+    from_text(known::Shape::Bool, &value)
+        .and_then(|value| read::boolean(&value))
+        .map_err(|error| error.renamed("", &name))
 }
 
 fn share(text: &str) -> Result<f64, FieldError> {

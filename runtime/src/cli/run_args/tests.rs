@@ -238,6 +238,24 @@ fn variables_stand_for_flags() {
     assert_eq!(with("FLASHCROWD_CONFIG", "a.json").config.unwrap().to_str(), Some("a.json"));
     assert!(with("NO_COLOR", "1").no_color && with("K6_NO_COLOR", "true").no_color);
     assert!(!with("NO_COLOR", "").no_color);
+    assert!(
+        with("FLASHCROWD_FAIL_ON_CHECK", "T").fail_on_check && !with("FLASHCROWD_FAIL_ON_CHECK", "f").fail_on_check
+    );
+    assert_eq!(with("FLASHCROWD_NO_RESULTS", "1").results, Destination::Nowhere);
+    assert_eq!(with("FLASHCROWD_NO_RESULTS", "0").results, Destination::Default);
+    let wrong = [
+        ("FLASHCROWD_FAIL_ON_CHECK", "no"),
+        ("K6_NO_SUMMARY", "off"),
+        ("FLASHCROWD_NO_RESULTS", "yes"),
+        ("FLASHCROWD_SUMMARY_MODE", "ful"),
+    ];
+    let errors = wrong.map(|(name, value)| parse(&[]).settings(set(name, value)).unwrap_err().to_string());
+    insta::assert_snapshot!(errors.join("\n"), @r#"
+    FLASHCROWD_FAIL_ON_CHECK: "no" is neither true nor false; give one of them
+    K6_NO_SUMMARY: "off" is neither true nor false; give one of them
+    FLASHCROWD_NO_RESULTS: "yes" is neither true nor false; give one of them
+    FLASHCROWD_SUMMARY_MODE: "ful" is no mode; did you mean `full`?
+    "#);
 }
 
 #[test]

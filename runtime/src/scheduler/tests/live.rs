@@ -187,6 +187,24 @@ fn as_many_vus_loop_as_somebody_wants() {
     });
 }
 
+fn active(helm: &Helm) -> u32 {
+    helm.progress().scenarios[0].active_vus.load(Relaxed)
+}
+
+#[test]
+fn only_those_who_are_wanted_are_active_also_in_a_pause() {
+    on_shards(|shards| {
+        let scenario = scenario!("executor": "externally-controlled", "vus": 2, "maxVUs": 6, "duration": "10s");
+        let test = Test::new(vec![scenario], takes!(1_000)).shards(shards);
+        let test = test.steer(500, |helm| assert_eq!(active(helm), 2)).pause(1_500, 10_000);
+        let test = test.steer(4_000, |helm| assert_eq!(active(helm), 2));
+        let test = test.steer(5_000, |helm| drop(helm.set_vus("test", 3).unwrap()));
+        let test = test.steer(6_000, |helm| assert_eq!(active(helm), 3));
+        let test = test.steer(13_100, |helm| assert_eq!(active(helm), 3));
+        assert_eq!(test.run().interrupted(), 0);
+    });
+}
+
 #[test]
 fn a_rate_changes_without_a_burst_and_without_a_gap() {
     on_shards(|shards| {
