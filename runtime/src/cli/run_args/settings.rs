@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{OptionArgs, RunArgs, read};
+use super::{OptionArgs, RunArgs, from_text, known, read};
 use crate::control::Access;
 use crate::data::TableFile;
 use crate::duration;
@@ -14,7 +14,6 @@ use crate::field_error::FieldError;
 use crate::grants::Grants;
 use crate::metrics::DEFAULT_MAX_SERIES;
 use crate::options::modules::{SEPARATOR, is_module_name};
-use crate::options::{from_text, known};
 use crate::output::Mode;
 use crate::plan::Scale;
 use crate::results::Destination;
