@@ -41,7 +41,8 @@ impl Kept {
     pub(super) fn http1(&self, origin: &Arc<Origin>) -> Option<Connection> {
         let mut kept = self.lock();
         let position = kept.http1.iter().position(|(kept, _)| kept == origin)?;
-        let (_, mut connection) = kept.http1.swap_remove(position);
+        // The others stay in the order of their age.
+        let (_, mut connection) = kept.http1.remove(position);
         connection.is_ready().then_some(connection)
     }
 
@@ -78,5 +79,39 @@ impl Kept {
 
     fn lock(&self) -> MutexGuard<'_, Connections> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+    use crate::http::Target;
+    use crate::http::dial::Dialed;
+    use crate::http::stream::Stream;
+
+    #[tokio::test]
+    async fn the_connection_that_was_used_longest_ago_gives_way() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let remote = listener.local_addr().unwrap();
+        let origin = |number: usize| Target::parse(&format!("http://host-{number}.test/")).unwrap().origin;
+        let kept = Kept::default();
+        let mut peers = Vec::new();
+        for number in 0..=KEPT {
+            if number == KEPT {
+                // The first is used once more, and now there is no room left.
+                let first = kept.http1(&origin(0)).unwrap();
+                kept.keep_http1(origin(0), first);
+            }
+            let stream = Stream::Plain(TcpStream::connect(remote).await.unwrap());
+            peers.push(listener.accept().await.unwrap());
+            let dialed = Dialed { stream, tls: None, http2: false, remote, absolute: false };
+            kept.keep_http1(origin(number), Connection::new(dialed));
+        }
+        assert!(kept.http1(&origin(1)).is_none());
+        for number in (0..=KEPT).filter(|number| *number != 1) {
+            assert!(kept.http1(&origin(number)).is_some(), "{number}");
+        }
     }
 }
