@@ -22,7 +22,7 @@ use crate::http::{ErrorCode, Failure, within};
 
 /// The longest message that is sent.
 const MAX_SENT_BYTES: usize = 16 << 20;
-/// How long a server may take nothing of a message before the connection counts as broken.
+/// How long a server may take for a message, from its first byte to its last, before the connection counts as broken.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Messages that are kept while something else is waited for. Beyond it nothing is read, and the system's buffers fill up.
 const MAX_QUEUED: usize = 1_000;
@@ -211,7 +211,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let mut message = Some(message);
         let written = poll_fn(|cx| self.poll_write(cx, &mut message));
         if tokio::time::timeout(WRITE_TIMEOUT, written).await.is_err() {
-            let detail = format_args!("the server took nothing for {WRITE_TIMEOUT:?}");
+            let detail = format_args!("the server did not take the message within {WRITE_TIMEOUT:?}");
             self.end(Ended::broken(Failure::new(ErrorCode::TIMEOUT, "sending timed out", detail)));
         }
     }
