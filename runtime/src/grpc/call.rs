@@ -1,14 +1,16 @@
 //! One call, from its request to its status.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use h2::RecvStream;
-use h2::client::ResponseFuture;
 use http::{HeaderMap, HeaderValue, Method, Request as HttpRequest, Uri, header};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
+use super::answer::{Answer, Lost};
 use super::channels::Channels;
 use super::framing::{Decoder, encode};
 use super::metadata::{self, Metadata};
@@ -40,7 +42,7 @@ pub(crate) struct Request<'a> {
 #[derive(Debug)]
 pub(crate) struct Call {
     connection: Http2,
-    answer: Option<ResponseFuture>,
+    answer: Option<Answer>,
     body: Option<RecvStream>,
     decoder: Decoder,
     /// What the library keeps of the request until it is sent.
@@ -50,6 +52,8 @@ pub(crate) struct Call {
     trailers: HeaderMap,
     status: Option<Status>,
     untouched: bool,
+    /// See `is_broken`.
+    broken: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -72,7 +76,7 @@ impl Deadline {
     }
 }
 
-/// Sends a call's request.
+/// Sends a call's request. Messages are compressed, both ways, when `coding` lets them be: one thread does it for all virtual users.
 ///
 /// # Errors
 /// When it did not leave.
@@ -82,6 +86,7 @@ pub(crate) async fn begin(
     local: Option<IpAddr>,
     mut request: Request<'_>,
     budget: Budget,
+    coding: Arc<Semaphore>,
 ) -> Result<Call, Status> {
     let deadline = request.timeout.map(|timeout| Deadline { at: Instant::now() + timeout, timeout });
     let head = head(&mut request, settings)?;
@@ -94,7 +99,8 @@ pub(crate) async fn begin(
         let detail = "with it, this virtual user's calls take more than its memory limit (--memory-limit)";
         return Err(Status::own(Code::RESOURCE_EXHAUSTED, "message too long", detail));
     };
-    let message = encode(request.message, request.gzip, MAX_SENT_BYTES).await?;
+    let encoded = encode(request.message, request.gzip, MAX_SENT_BYTES, &coding);
+    let message = Deadline::limit(deadline, encoded).await?;
     let begun = async {
         loop {
             let (connection, reused) = channels
@@ -121,15 +127,16 @@ pub(crate) async fn begin(
     let (connection, answer) = Deadline::limit(deadline, begun).await?;
     Ok(Call {
         connection,
-        answer: Some(answer),
+        answer: Some(Answer::new(answer)),
         body: None,
-        decoder: Decoder::new(request.max_bytes, budget),
+        decoder: Decoder::new(request.max_bytes, budget, coding),
         _sent: held,
         deadline,
         headers: HeaderMap::new(),
         trailers: HeaderMap::new(),
         status: None,
         untouched: false,
+        broken: false,
     })
 }
 
@@ -182,11 +189,15 @@ impl Call {
         self.status.as_ref()
     }
 
-    /// Whether a connection is to blame that serves no further call.
-    pub(crate) fn is_broken(&self) -> bool {
-        self.status
-            .as_ref()
-            .is_some_and(|status| status.code == Code::UNAVAILABLE && status.error_code != ErrorCode::NONE)
+    /// Whether its connection serves no further call: it broke, or it may have died without a word, as no answer came in time. A reset stream,
+    /// or a proxy that answers instead of the server, leaves it as good as before.
+    pub(crate) const fn is_broken(&self) -> bool {
+        self.broken
+    }
+
+    /// Has the answer attended to until somebody waits for it: for calls that are left alone for a while.
+    pub(crate) fn attend(&mut self) {
+        self.answer = self.answer.take().map(Answer::attended);
     }
 
     /// Whether it failed and the server, which closes the connection or refuses the stream, has not looked at it: it may be made again.
@@ -202,7 +213,10 @@ impl Call {
         match Deadline::limit(self.deadline, self.advance()).await {
             Ok(Some(message)) => return Some(message),
             Ok(None) => {}
-            Err(status) => self.end(status),
+            Err(status) => {
+                self.broken |= status.code == Code::DEADLINE_EXCEEDED && self.answer.is_some();
+                self.end(status);
+            }
         }
         None
     }
@@ -234,12 +248,13 @@ impl Call {
     /// The next message, or `None` when the server said how the call ended.
     async fn advance(&mut self) -> Result<Option<Bytes>, Status> {
         if let Some(answer) = &mut self.answer {
-            let answer = match answer.await {
+            let answer = match answer.head().await {
                 Ok(answer) => answer,
-                Err(error) => {
+                Err(Lost::Broken(error)) => {
                     self.untouched = Http2::is_untouched(&error);
-                    return Err(Status::broken(&self.connection, &error));
+                    return Err(self.broke(&error));
                 }
+                Err(Lost::Invalid(why)) => return Err(Status::own(Code::INTERNAL, "invalid gRPC answer", why)),
             };
             self.answer = None;
             let (head, body) = answer.into_parts();
@@ -279,14 +294,20 @@ impl Call {
                 return Err(Status::own(Code::INTERNAL, "invalid gRPC answer", "it has no body"));
             };
             let Some(piece) = body.data().await else { break };
-            let piece = piece.map_err(|error| Status::broken(&self.connection, &error))?;
+            let piece = match piece {
+                Ok(piece) => piece,
+                Err(error) => return Err(self.broke(&error)),
+            };
             self.decoder.push(&piece)?;
             // Only what was taken makes room for more.
             let _ = body.flow_control().release_capacity(piece.len());
             tokio::task::coop::consume_budget().await;
         }
         let Some(body) = &mut self.body else { return Ok(None) };
-        let trailers = body.trailers().await.map_err(|error| Status::broken(&self.connection, &error))?;
+        let trailers = match body.trailers().await {
+            Ok(trailers) => trailers,
+            Err(error) => return Err(self.broke(&error)),
+        };
         if !self.decoder.is_at_rest() {
             return Err(Status::own(Code::INTERNAL, "invalid gRPC message", "the stream ended within a message"));
         }
@@ -297,6 +318,12 @@ impl Call {
         self.trailers = trailers;
         self.end(status);
         Ok(None)
+    }
+
+    /// Its stream broke, alone or with its connection.
+    fn broke(&mut self, error: &h2::Error) -> Status {
+        self.broken = !error.is_reset();
+        Status::broken(&self.connection, error)
     }
 
     /// Whatever is still under way is reset.

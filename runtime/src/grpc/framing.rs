@@ -1,6 +1,9 @@
 //! Messages on a stream: a flag, a length, and the bytes.
 
+use std::sync::Arc;
+
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
+use tokio::sync::Semaphore;
 
 use super::status::{Code, Status};
 use crate::http::{self, Coding};
@@ -8,14 +11,15 @@ use crate::websocket::Budget;
 
 const HEAD_BYTES: usize = 5;
 
-/// A message as it is sent.
+/// A message as it is sent. It is compressed when it is its turn by `coding`.
 ///
 /// # Errors
 /// When it would be longer compressed than messages may be.
-pub(super) async fn encode(message: Bytes, gzip: bool, most: usize) -> Result<Bytes, Status> {
+pub(super) async fn encode(message: Bytes, gzip: bool, most: usize, coding: &Semaphore) -> Result<Bytes, Status> {
     if !gzip {
         return Ok(framed(&message, false));
     }
+    let _turn = coding.acquire().await;
     let encoded = http::encode(&[Coding::Gzip], &message.into(), most).await;
     let encoded = encoded.map_err(|failure| Status::failed(Code::RESOURCE_EXHAUSTED, failure))?;
     Ok(framed(&encoded.pieces().concat(), true))
@@ -39,11 +43,13 @@ pub(super) struct Decoder {
     pub(super) gzip: bool,
     budget: Budget,
     taken: usize,
+    /// Messages that are decompressed at once.
+    coding: Arc<Semaphore>,
 }
 
 impl Decoder {
-    pub(super) fn new(max_bytes: usize, budget: Budget) -> Self {
-        Self { buffer: BytesMut::new(), max_bytes, gzip: false, budget, taken: 0 }
+    pub(super) fn new(max_bytes: usize, budget: Budget, coding: Arc<Semaphore>) -> Self {
+        Self { buffer: BytesMut::new(), max_bytes, gzip: false, budget, taken: 0, coding }
     }
 
     /// Takes in bytes.
@@ -84,9 +90,11 @@ impl Decoder {
         }
         self.buffer.advance(HEAD_BYTES);
         let message = self.buffer.split_to(length).freeze();
+        // What is compressed is held until it no longer is, however long it waits for its turn.
+        let message = if flag == 1 { self.decompress(message).await } else { Ok(message) };
         self.budget.give_back(HEAD_BYTES + length);
         self.taken -= HEAD_BYTES + length;
-        if flag == 1 { self.decompress(message).await.map(Some) } else { Ok(Some(message)) }
+        message.map(Some)
     }
 
     /// Whether the stream may end here.
@@ -95,6 +103,7 @@ impl Decoder {
     }
 
     async fn decompress(&self, message: Bytes) -> Result<Bytes, Status> {
+        let _turn = self.coding.acquire().await;
         http::decode(&[Coding::Gzip], message, self.max_bytes).await.map_err(|failure| match failure.tag {
             "decompressed body too long" => self.too_long("what is compressed"),
             _ => Status::own(Code::INTERNAL, "invalid gRPC message", failure.text),

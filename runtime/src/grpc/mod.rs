@@ -1,5 +1,6 @@
 //! gRPC calls over HTTP/2, as the protocol's own document has them ("gRPC over HTTP2"). Messages are bytes here.
 
+mod answer;
 mod call;
 mod channels;
 mod framing;

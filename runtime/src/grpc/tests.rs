@@ -1,6 +1,9 @@
 //! Calls of servers that behave, and of servers that do not.
 
+mod hardship;
+
 use std::io::Read as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,6 +12,7 @@ use flate2::read::GzEncoder;
 use h2::server::SendResponse;
 use http::{HeaderMap, Request as HttpRequest, Response};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 
 use super::framing::framed;
 use super::metadata::{percent_decoded, text, timeout};
@@ -96,12 +100,19 @@ struct Client {
     settings: ClientSettings,
     target: Target,
     budget: Budget,
+    coding: Arc<Semaphore>,
 }
 
 impl Client {
     fn new(url: &str) -> Self {
         let target = Target::parse(url).unwrap();
-        Self { channels: Channels::default(), settings: settings(), target, budget: Budget::new(8 << 20) }
+        Self {
+            channels: Channels::default(),
+            settings: settings(),
+            target,
+            budget: Budget::new(8 << 20),
+            coding: Arc::new(Semaphore::new(1)),
+        }
     }
 
     fn request(&self, message: &[u8]) -> Request<'_> {
@@ -117,7 +128,8 @@ impl Client {
     }
 
     async fn begin(&self, request: Request<'_>) -> Result<Call, Status> {
-        begin(&self.channels, &self.settings, None, request, self.budget.clone()).await
+        let (budget, coding) = (self.budget.clone(), Arc::clone(&self.coding));
+        begin(&self.channels, &self.settings, None, request, budget, coding).await
     }
 
     /// A unary call's answer, or its status.
@@ -233,9 +245,9 @@ async fn answers_that_are_not_grpc_are_told_apart() {
         (with_encoding("gzip"), vec![encode(&vec![0; 2 << 20], true)], ok(), 8, 1000, "what is compressed"),
     ];
     for (head, body, end, code, error_code, said) in cases {
-        let answer = std::sync::Arc::new((head, body, end));
+        let answer = Arc::new((head, body, end));
         let url = server(move |heard: Heard, respond, _| {
-            let answer = std::sync::Arc::clone(&answer);
+            let answer = Arc::clone(&answer);
             async move {
                 drop(body_of(heard).await);
                 say(respond, answer.0.clone(), &answer.1, answer.2.clone()).await;

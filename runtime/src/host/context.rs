@@ -18,7 +18,7 @@ use crate::shard::progress::Progress;
 use crate::shared::Shared;
 use crate::stop::StopToken;
 
-/// Bodies that a shard codes or decodes at once.
+/// Bodies, and messages of gRPC, that a shard codes or decodes at once.
 const CODED_AT_ONCE: usize = 8;
 
 /// One test.
@@ -133,7 +133,7 @@ pub struct ShardContext {
     pub recorder: Arc<Mutex<Recorder>>,
     pub(super) cache: Mutex<SeriesCache>,
     /// Bodies that are being coded or decoded at once: each takes memory of its sender's choosing, and there is one thread for all.
-    pub(super) coding: Semaphore,
+    pub(super) coding: Arc<Semaphore>,
     /// Short sleeps.
     pub(super) naps: Naps,
 }
@@ -149,7 +149,7 @@ impl ShardContext {
             http,
             recorder,
             cache: Mutex::default(),
-            coding: Semaphore::new(CODED_AT_ONCE),
+            coding: Arc::new(Semaphore::new(CODED_AT_ONCE)),
             naps: Naps::default(),
         }
     }

@@ -129,7 +129,9 @@ impl grpc::Host for VuState {
         let params = self.grpc_params(params.as_ref(), None)?;
         let begun = self.begin_call(Asked { url, method, metadata, message: message.into(), params }).await?;
         let call = match begun {
-            (tags, Ok(stream)) => {
+            (tags, Ok(mut stream)) => {
+                // The module may sleep before it asks for the first answer.
+                stream.call.attend();
                 self.shard.record(|recorder| {
                     recorder.add(builtin::GRPC_STREAMS, tags, 1.0);
                     recorder.add(builtin::GRPC_STREAMS_MSGS_SENT, tags, 1.0);
@@ -220,7 +222,8 @@ impl VuState {
         let begun = match request {
             Err(status) => Err(status),
             Ok(request) => {
-                begin(&sessions.channels, settings, sessions.local(), request, sessions.budget.clone()).await
+                let (local, budget) = (sessions.local(), sessions.budget.clone());
+                begin(&sessions.channels, settings, local, request, budget, Arc::clone(&self.shard.coding)).await
             }
         };
         if let (Err(status), Ok((target, _))) = (&begun, &target) {

@@ -51,7 +51,7 @@ pub use exchange::{Exchange, Outgoing, Timings};
 pub use failure::{ErrorCode, Failure};
 #[cfg(feature = "fuzzing")]
 pub(crate) use h1::{Decoder, Wants};
-pub(crate) use h1::{Form, check_headers, encode as encode_head};
+pub(crate) use h1::{Form, MAX_INFORMATIONAL, check_headers, encode as encode_head};
 pub use h1::{Head, Notes};
 pub use hosts::{HostPatterns, Hosts};
 pub(crate) use http2::UNREAD_STREAMS;

@@ -11,7 +11,7 @@ const MAX_HEAD_BYTES: usize = 64 * 1024;
 /// Announced bodies get so much room at once, and more as it comes: the announcement alone costs nothing.
 const FIRST_ROOM_BYTES: u64 = 64 * 1024;
 /// Informational answers before the final one.
-const MAX_INFORMATIONAL: u32 = 100;
+pub(crate) const MAX_INFORMATIONAL: u32 = 100;
 
 /// What the reader of an answer wants of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,7 @@ mod decoder;
 mod encode;
 mod head;
 
-pub(crate) use decoder::{Decoder, Wants, closed_early, too_long};
+pub(crate) use decoder::{Decoder, MAX_INFORMATIONAL, Wants, closed_early, too_long};
 pub(super) use encode::Asks;
 pub(crate) use encode::check_headers;
 pub(crate) use encode::{Form, encode};
