@@ -100,6 +100,8 @@ fn a_runtime_that_is_killed_has_written_down_what_the_target_saw() {
     // A request that was seen before may still have been waiting for its answer.
     assert!(requests >= (before - vus) as f64 && requests <= seen as f64, "{before} <= {requests} <= {seen}");
     assert_eq!(report.metric("http_req_failed", "passes") + report.metric("http_req_failed", "fails"), requests);
-    assert_eq!(report.metric("checks", "passes") + report.metric("checks", "fails"), requests);
+    // The last snapshot may stand between a request and its check, once for each virtual user.
+    let checks = report.metric("checks", "passes") + report.metric("checks", "fails");
+    assert!(checks >= requests - vus as f64 && checks <= requests, "{checks} checks of {requests} requests");
     assert!(report.stdout.contains("cut off"), "{}", report.stdout);
 }
