@@ -71,7 +71,7 @@ impl Events {
     }
 
     /// What went wrong by now, if something did. An answer with another status than 200, or another content type than `text/event-stream`, is no
-    /// stream of events, and this says so.
+    /// stream of events, and one that is compressed cannot be read as one: this says so.
     #[must_use]
     pub fn error(&self) -> Option<String> {
         self.held.error()
