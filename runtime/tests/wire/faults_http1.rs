@@ -167,7 +167,7 @@ fn answers_that_are_odd_and_right() {
         ),
         // In one piece, or with a pause before the next request: bytes that come after that request was sent are an
         // answer to it, as far as any client can tell.
-        fault("more than was announced", [send(&[GOOD, EVIL].concat())], ok("good")),
+        fault("more than was announced", [send([GOOD, EVIL].concat())], ok("good")),
         fault("more comes after the answer", [send(GOOD), send(EVIL)], ok("good")),
     ]);
     assert!(server.connections() >= 5, "connections that were closed, or had too much on them, are not used again");
