@@ -313,7 +313,6 @@ fn is_variable_name(name: &str) -> bool {
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
-/// Whether a variable that stands for a flag says yes.
 /// A variable of this process that has a value.
 struct Variable {
     /// With its prefix, as it was set.
