@@ -53,6 +53,17 @@ async fn server<F: Future<Output = ()> + Send + 'static>(
     .await
 }
 
+/// Reads a request, and closes the connection with an error.
+async fn server_that_gives_up() -> String {
+    raw_server(async |stream| {
+        let mut connection = h2::server::Builder::new().handshake::<_, Bytes>(stream).await.unwrap();
+        let _request = connection.accept().await;
+        connection.abrupt_shutdown(h2::Reason::PROTOCOL_ERROR);
+        let _ = std::future::poll_fn(|cx| connection.poll_closed(cx)).await;
+    })
+    .await
+}
+
 async fn raw_server<F: Future<Output = ()> + Send + 'static>(
     serve: impl Fn(TcpStream) -> F + Send + 'static,
 ) -> String {
@@ -297,13 +308,7 @@ async fn resets_and_lost_connections_have_their_codes() {
         let status = Client::new(&url).unary(b"x").await.unwrap_err();
         assert_eq!((status.code.0, status.error_code.0), (code, error_code), "{status:?}");
     }
-    let url = raw_server(async |stream| {
-        let mut connection = h2::server::Builder::new().handshake::<_, Bytes>(stream).await.unwrap();
-        let _request = connection.accept().await;
-        connection.abrupt_shutdown(h2::Reason::PROTOCOL_ERROR);
-        let _ = std::future::poll_fn(|cx| connection.poll_closed(cx)).await;
-    })
-    .await;
+    let url = server_that_gives_up().await;
     let status = Client::new(&url).unary(b"x").await.unwrap_err();
     assert_eq!((status.code.0, status.error_code.0), (14, 1612), "{status:?}");
     let url = raw_server(async |stream| {

@@ -41,13 +41,7 @@ async fn only_a_connection_that_is_to_blame_is_given_up() {
 
 #[tokio::test]
 async fn a_lost_connection_is_given_up() {
-    let url = raw_server(async |stream| {
-        let mut connection = h2::server::Builder::new().handshake::<_, Bytes>(stream).await.unwrap();
-        let _request = connection.accept().await;
-        connection.abrupt_shutdown(h2::Reason::PROTOCOL_ERROR);
-        let _ = std::future::poll_fn(|cx| connection.poll_closed(cx)).await;
-    })
-    .await;
+    let url = server_that_gives_up().await;
     let client = Client::new(&url);
     let mut call = client.begin(client.request(b"x")).await.unwrap();
     assert_eq!(call.single().await, None);
